@@ -1,0 +1,1 @@
+"""Train float32 and binary networks on Fashion-MNIST and measure what binarization saves."""

@@ -1,0 +1,99 @@
+"""Runs and profiles -> tidy tables, metrics.json and summary.md in reports/."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline import tables
+from pipeline.outputs import whole_directory, write_text
+from pipeline.params import Params
+from pipeline.progress import say
+from pipeline.published import claims_table
+from pipeline.results import read_profile, read_runs
+from pipeline.summary import Report, render_summary
+
+REPORTS = Path("reports")
+TABLES = REPORTS / "tables"
+
+
+def aggregate(params: Params) -> None:
+    """Read every run and profile that `params` names and write reports/.
+
+    Raises:
+        PipelineError: a run or a profile is missing, damaged or does not belong, or
+            reports/ cannot be written.
+    """
+    runs = read_runs(params)
+    profile = read_profile(params)
+    per_run = tables.runs_table(runs)
+    curves = tables.learning_curves(runs)
+    report = Report(
+        accuracy=tables.accuracy_table(per_run),
+        costs=tables.costs_table(profile.measurements),
+        claims=claims_table(per_run, profile.measurements),
+        ledger=tables.ledger_table(profile.ledger),
+        environment=profile.environment,
+        params=params,
+    )
+    written = {
+        "runs": per_run,
+        "accuracy": report.accuracy,
+        "learning_curves": curves,
+        "error_curves": tables.error_curves(curves),
+        "per_class_accuracy": tables.per_class_table(runs),
+        "confusion": tables.confusion_table(runs),
+        "measurements": profile.measurements,
+        "costs": report.costs,
+        "ledger": report.ledger,
+        "memory_curve": profile.memory_curve,
+        "claims": report.claims,
+    }
+    with whole_directory(TABLES) as folder:
+        for name, table in written.items():
+            table.round(4).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        environment = json.dumps(profile.environment, indent=2) + "\n"
+        (folder / "environment.json").write_text(environment)
+    write_text(REPORTS / "metrics.json", json.dumps(metrics(report), indent=2) + "\n")
+    write_text(REPORTS / "summary.md", render_summary(report))
+    say(f"{TABLES}/ has {len(written)} tables; {REPORTS}/metrics.json and summary.md written")
+
+
+def metrics(report: Report) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the figures that `dvc metrics show` prints: architecture -> method -> figure.
+
+    Accuracies in percent; costs at the batch size that training uses; ratios to float,
+    paired within rounds, for every method but float itself.
+    """
+    batch = report.params.train.batch_size
+    result: dict[str, dict[str, dict[str, float]]] = {}
+    for _, row in report.accuracy.iterrows():
+        result.setdefault(row["architecture"], {})[row["method"]] = _accuracy_metrics(
+            row, report.accuracy
+        )
+    costs = report.costs[report.costs["batch_size"] == batch]
+    for _, row in costs.iterrows():
+        figures = result[row["architecture"]][row["method"]]
+        for cost in tables.COSTS:
+            figures[cost] = round(row[cost], 4)
+            if row["method"] != tables.BASELINE:
+                name = cost.removesuffix("_seconds").removesuffix("_mib")
+                figures[f"{name}_ratio"] = round(row[f"{cost}_ratio"], 4)
+    return result
+
+
+def _accuracy_metrics(row: "pd.Series[Any]", accuracy: pd.DataFrame) -> dict[str, float]:
+    figures = {
+        "test_accuracy": round(row["test_accuracy"], 4),
+        "validation_accuracy": round(row["validation_accuracy"], 4),
+        "train_accuracy": round(row["training_accuracy"], 4),
+        "model_kib": round(row["model_kib"], 2),
+    }
+    if row["seeds"] > 1:
+        figures["test_accuracy_std"] = round(row["test_accuracy_std"], 4)
+    if row["method"] != tables.BASELINE:
+        same = accuracy["architecture"] == row["architecture"]
+        baseline = accuracy[same & (accuracy["method"] == tables.BASELINE)]
+        figures["model_ratio"] = round(row["model_kib"] / baseline["model_kib"].iloc[0], 4)
+    return figures

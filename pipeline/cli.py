@@ -1,0 +1,93 @@
+"""The command line: one command per stage of the pipeline, and no logic."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import PipelineError
+from pipeline.params import load_params
+from pipeline.progress import say
+
+app = typer.Typer(
+    help="Train float32 and binary networks, profile them, and regenerate the comparison.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Architecture = Annotated[str, typer.Option(help="One of `architectures` in params.yaml.")]
+Method = Annotated[str, typer.Option(help="One of `methods` in params.yaml.")]
+Seed = Annotated[int, typer.Option(help="One of `seeds` in params.yaml.")]
+
+
+@app.command()
+def fetch() -> None:
+    """Get the dataset, verify it, split it, store it in data/."""
+    from pipeline.data import sources, store
+
+    params = load_params().data
+    store.store(sources.find(params, say), params)
+    say(
+        f"{store.FOLDER}/ holds {params.train_images} training, "
+        f"{params.validation_images} validation images and the test set"
+    )
+
+
+@app.command()
+def train(architecture: Architecture, method: Method, seed: Seed) -> None:
+    """Train one network; write its model, history and metrics."""
+    from pipeline.train import train as run
+
+    run(load_params(), architecture, method, seed)
+
+
+@app.command()
+def profile(architecture: Architecture) -> None:
+    """Measure time and memory of training, every method in turn."""
+    from pipeline.profile import profile as run
+
+    run(load_params(), architecture)
+
+
+@app.command(hidden=True)
+def measure(
+    architecture: Architecture,
+    method: Method,
+    batch_size: Annotated[int, typer.Option(min=2, help="Images a step.")],
+    output: Annotated[Path, typer.Option(help="The file to write, JSON.")],
+) -> None:
+    """Make one measurement in this process; `profile` starts one for each."""
+    from pipeline.measure import measure as run
+
+    run(load_params(), architecture, method, batch_size, output)
+
+
+@app.command()
+def aggregate() -> None:
+    """Turn runs and profiles into tables, metrics.json and summary.md in reports/."""
+    from pipeline.aggregate import aggregate as run
+
+    run(load_params())
+
+
+@app.command()
+def plot() -> None:
+    """Draw the figures in reports/figures/ from the tables."""
+    from pipeline.plot import plot as run
+
+    run()
+
+
+def main() -> None:
+    """Run the command line; bad input ends in one message and status 1."""
+    try:
+        app()
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""The split dataset on disk: a .npy file an array, and dataset.json with their checksums."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.raw import RawDataset
+from pipeline.data.split import stratified_split
+from pipeline.errors import PipelineError
+from pipeline.outputs import whole_directory
+from pipeline.params import DataParams
+
+FOLDER = Path("data")
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images (count, pixels) and labels (count), both uint8."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The three parts of the dataset, and what its labels mean."""
+
+    train: Part
+    validation: Part
+    test: Part
+    class_names: tuple[str, ...]
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels an image has: the width of the first layer."""
+        return int(self.train.images.shape[1])
+
+
+def store(raw: RawDataset, params: DataParams, folder: Path = FOLDER) -> None:
+    """Split `raw` as `params` says and write it to `folder`, whole or not at all.
+
+    Raises:
+        PipelineError: fewer images than the split needs, or `folder` cannot be written.
+    """
+    train, validation = stratified_split(
+        raw.train_labels, params.train_images, params.validation_images, params.split_seed
+    )
+    arrays = {
+        "train-images": raw.train_images[train],
+        "train-labels": raw.train_labels[train],
+        "validation-images": raw.train_images[validation],
+        "validation-labels": raw.train_labels[validation],
+        "test-images": raw.test_images,
+        "test-labels": raw.test_labels,
+    }
+    with whole_directory(folder) as temporary:
+        sums = {}
+        for name, array in arrays.items():
+            flat = array.reshape(len(array), -1) if name.endswith("images") else array
+            path = temporary / f"{name}.npy"
+            np.save(path, np.ascontiguousarray(flat), allow_pickle=False)
+            sums[path.name] = _sha256(path)
+        # Nothing here tells which source was used: whoever runs this on the same dataset
+        # must get the same folder, to the byte.
+        description = {
+            "class_names": list(raw.class_names),
+            "image_shape": list(raw.train_images.shape[1:]),
+            "sha256": sums,
+        }
+        (temporary / "dataset.json").write_text(json.dumps(description, indent=2) + "\n")
+
+
+def load(folder: Path = FOLDER) -> Dataset:
+    """Load and verify what `store` wrote.
+
+    Raises:
+        PipelineError: a file is missing, or differs from what `fetch` wrote.
+    """
+    description = _read_description(folder)
+    arrays = {}
+    for name, expected in description["sha256"].items():
+        path = folder / name
+        try:
+            actual = _sha256(path)
+            if actual != expected:
+                raise PipelineError(
+                    f"{path} is not what fetch wrote: run `dvc repro fetch --force`.\n"
+                    f"  sha256:   {actual}\n  expected: {expected}"
+                )
+            arrays[path.stem] = np.load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise PipelineError(f"cannot read {path}: {error}. Run `dvc repro fetch`.") from error
+    parts = {part: Part(arrays[f"{part}-images"], arrays[f"{part}-labels"]) for part in PARTS}
+    return Dataset(**parts, class_names=tuple(description["class_names"]))
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = folder / "dataset.json"
+    try:
+        description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PipelineError(
+            f"{path} is missing: run `dvc repro fetch` or `python -m pipeline fetch` first"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise PipelineError(f"cannot read {path}: {error}. Run `dvc repro fetch`.") from error
+    return description
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

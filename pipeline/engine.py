@@ -1,0 +1,69 @@
+"""The protocol that every engine fulfils, and the one place that chooses an engine.
+
+The loop, the profile and the data know this protocol and NumPy alone. An engine's own
+imports (torch, say) happen when it is chosen, and in no process that chose another.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.params import MethodParams
+
+
+class Engine(Protocol):
+    """A network in training."""
+
+    def train_batch(
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        learning_rate: float,
+        progress: float,
+    ) -> None:
+        """Take one step: forward, backward, update, clip.
+
+        Args:
+            images: (batch, pixels) uint8, batch at least 2.
+            labels: (batch) uint8, below the number of classes.
+            learning_rate: of this step, already scheduled.
+            progress: the share of all steps already taken, in [0, 1).
+        """
+
+    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (batch, classes) class scores of the network as it predicts.
+
+        Args:
+            images: (batch, pixels) uint8, batch at least 1.
+        """
+
+    def save(self, path: Path) -> None:
+        """Write the model to `path`: tensors and numbers only, nothing executable."""
+
+    def parameter_count(self) -> int:
+        """Return how many numbers or bits training learns."""
+
+    def ledger(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Mapping[str, int]:
+        """Return the bytes that a training step on this batch holds, by kind.
+
+        The kinds are weights, gradients, optimizer state, saved activations (all that is
+        kept between forward and backward), and input (the batch as the network reads it).
+        """
+
+
+def create_engine(method: MethodParams, widths: list[int], *, seed: int, threads: int) -> Engine:
+    """Build a freshly initialized network.
+
+    Args:
+        method: a section of `methods` in params.yaml.
+        widths: of all layers, the input's pixels first and the classes last.
+        seed: of the initialization and of every random draw in training.
+        threads: how many the engine may use.
+    """
+    # Only the torch engine exists so far; the packed engine is chosen here by method.engine.
+    from pipeline.torch_engine.engine import TorchEngine
+
+    return TorchEngine(method, widths, seed=seed, threads=threads)

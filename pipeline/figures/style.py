@@ -1,0 +1,56 @@
+"""One style for all figures: colour-blind safe, legible at half size."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+# Okabe & Ito, "Color Universal Design", 2008: told apart with any colour vision. Yellow is
+# left out, for it is faint on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+STYLE: dict[Any, Any] = {
+    "font.size": 14,
+    "axes.titlesize": 15,
+    "axes.labelsize": 14,
+    "legend.fontsize": 13,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 2.2,
+    "figure.constrained_layout.use": True,
+    # Ids in SVG files are then the same in every run.
+    "svg.hashsalt": "pipeline",
+    "svg.fonttype": "none",
+}
+
+
+def in_order(values: Iterable[object]) -> list[str]:
+    """Return the distinct values as text, in order of appearance."""
+    return list(dict.fromkeys(str(value) for value in values))
+
+
+def colour_of(methods: Iterable[object]) -> dict[str, str]:
+    """Give every method its colour."""
+    return dict(zip(in_order(methods), COLOURS * 4, strict=False))
+
+
+def method_legend(figure: Figure, colours: dict[str, str], extra: list[Line2D]) -> None:
+    """Put one legend of methods, and of `extra` entries, below all axes of the figure."""
+    handles = [Line2D([], [], color=c, label=method) for method, c in colours.items()]
+    figure.legend(
+        handles=[*handles, *extra], loc="outside lower center", ncols=len(handles) + len(extra)
+    )
+
+
+def panels(figure: Figure, rows: int, columns: int, *, sharey: bool = False) -> list[list[Axes]]:
+    """Return axes by row and column, also where there is only one of either."""
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
+    return [list(row) for row in grid]

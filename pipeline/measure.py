@@ -1,0 +1,77 @@
+"""One measurement: what runs in a fresh process, and what it reports."""
+
+import json
+import time
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.data import store
+from pipeline.engine import create_engine
+from pipeline.memory import PeakMemory
+from pipeline.outputs import write_text
+from pipeline.params import Params
+from pipeline.train import layer_widths, run_epoch
+
+# First steps pay for loading code and choosing kernels, which is no cost of training.
+WARMUP_STEPS = 10
+
+
+class Measurement(BaseModel):
+    """What one process reports; memory in bytes.
+
+    Attributes:
+        epoch_seconds: of each epoch of training, without evaluation.
+        process_memory: peak of the process from its start.
+        training_memory: peak above the moment just before the network was built.
+        ledger: bytes that a training step holds, by kind.
+        network_built: time.time() just before the network was built.
+        finished: time.time() at the end of the last epoch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epoch_seconds: list[float]
+    process_memory: int
+    training_memory: int
+    ledger: dict[str, int]
+    network_built: float
+    finished: float
+
+
+def measure(
+    params: Params, architecture: str, method_name: str, batch_size: int, output: Path
+) -> None:
+    """Train in this process as `train` does and write a Measurement to `output` as JSON.
+
+    Raises:
+        PipelineError: an unknown name, missing data, or an output that cannot be written.
+    """
+    params.check_known(architecture, method_name)
+    method, seed = params.methods[method_name], params.seeds[0]
+    data = store.load()
+    # An engine's imports belong to the process, not to the training.
+    create_engine(method, [data.pixels, 1, 2], seed=seed, threads=params.train.threads)
+
+    built = time.time()
+    memory = PeakMemory()
+    engine = create_engine(
+        method, layer_widths(architecture, data), seed=seed, threads=params.train.threads
+    )
+    images, labels = data.train.images[:batch_size], data.train.labels[:batch_size]
+    for _ in range(WARMUP_STEPS):
+        engine.train_batch(images, labels, method.learning_rate, 0.0)
+    seconds = []
+    for epoch in range(params.profile.epochs):
+        started = time.perf_counter()
+        run_epoch(engine, data.train, method, batch_size, seed, epoch % method.epochs)
+        seconds.append(time.perf_counter() - started)
+    measurement = Measurement(
+        epoch_seconds=seconds,
+        process_memory=memory.of_process(),
+        training_memory=memory.since_start(),
+        network_built=built,
+        finished=time.time(),
+        ledger=dict(engine.ledger(images, labels)),
+    )
+    write_text(output, json.dumps(measurement.model_dump()))

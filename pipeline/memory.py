@@ -1,0 +1,50 @@
+"""Resident memory of this process, as the kernel counts it."""
+
+import resource
+import sys
+from pathlib import Path
+
+import psutil
+
+MIB = 1024 * 1024
+_STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
+# proc(5): writing 5 resets the peak resident set size.
+_RESET_PEAK = "5\n"
+
+
+class PeakMemory:
+    """Peaks of this process: over its whole life, and since this object was made.
+
+    On Linux the kernel's own peak is reset here, so that what the process held for a moment
+    earlier (while importing, say) does not hide what comes later. Elsewhere it cannot be
+    reset, and `since_start` can come out too small, never too large.
+    """
+
+    def __init__(self) -> None:
+        self._earlier = _process_peak()
+        if _CLEAR.exists():
+            _CLEAR.write_text(_RESET_PEAK)
+        self._start = psutil.Process().memory_info().rss
+
+    def of_process(self) -> int:
+        """Return the peak of the process in bytes, from its start until now."""
+        # The reset also lowers what getrusage tells, hence the maximum.
+        return max(self._earlier, _process_peak())
+
+    def since_start(self) -> int:
+        """Return how far the peak since this object was made lies above that moment, in bytes."""
+        return max(0, _resettable_peak() - self._start)
+
+
+def _resettable_peak() -> int:
+    if not _STATUS.exists():
+        return _process_peak()
+    lines = _STATUS.read_text().splitlines()
+    kib = next(line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(kib) * 1024
+
+
+def _process_peak() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,109 @@
+"""The study's printed figures, and whether their direction holds in our measurements."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+
+from pipeline.ratios import Estimate, paired_difference, paired_ratio
+from pipeline.tables import BASELINE, paired_values
+
+SOURCE = Path(__file__).with_name("published.yaml")
+# The study's batch size; where it was not profiled, the largest stands in.
+BATCH_SIZE = 5000
+
+
+def load_published() -> dict[str, Any]:
+    """Return published.yaml as it is."""
+    document: dict[str, Any] = YAML(typ="safe", pure=True).load(SOURCE.read_text("utf-8"))
+    return document
+
+
+def claims_table(runs: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
+    """Set each claim of the study beside ours.
+
+    Args:
+        runs: a row a run, with test_accuracy.
+        measurements: a row a round, architecture, batch size and method.
+
+    Returns:
+        A row a claim: architecture, method, reference, quantity, published and ours with
+        lower and upper (percent saved for time and memory, points gained for accuracy), and
+        holds: yes, no, or no difference where our interval holds 0.
+    """
+    published = load_published()
+    rows = []
+    for architecture, method, reference, section in _comparisons(published):
+        printed, base = section[method], section[reference]
+        ours = measurements[
+            (measurements["architecture"] == architecture)
+            & (measurements["batch_size"] == study_batch(measurements))
+        ]
+        known = set(ours["method"])
+        if method not in known or reference not in known:
+            continue
+        quantities = {
+            "training time": ("epoch_seconds", "epoch_seconds"),
+            "process memory": ("memory_mb", "process_memory_mib"),
+        }
+        for quantity, (key, column) in quantities.items():
+            if key in printed and key in base:
+                saved = _saved(ours, method, reference, column)
+                theirs = 100 * (1 - printed[key] / base[key])
+                rows.append(_row(architecture, method, reference, quantity, theirs, saved))
+        gained = _gained(runs[runs["architecture"] == architecture], method, reference)
+        theirs = printed["test_accuracy"] - base["test_accuracy"]
+        rows.append(_row(architecture, method, reference, "test accuracy", theirs, gained))
+    columns = ["architecture", "method", "reference", "quantity", "published", "ours", "lower"]
+    return pd.DataFrame(rows, columns=[*columns, "upper", "holds"])
+
+
+def study_batch(measurements: pd.DataFrame) -> int:
+    """Return the batch size at which claims are compared."""
+    profiled = measurements["batch_size"]
+    return BATCH_SIZE if (profiled == BATCH_SIZE).any() else int(profiled.max())
+
+
+def _comparisons(published: dict[str, Any]) -> list[tuple[str, str, str, dict[str, Any]]]:
+    """List (architecture, method, reference, section) as the study compares them."""
+    found = []
+    for architecture in ("mlp-128", "mlp-1024"):
+        section = published[architecture]
+        found.append((architecture, "deterministic", BASELINE, section))
+        # The study trained the smaller stochastic network for half the epochs.
+        shorter = published.get(f"{architecture}-500-epochs", section)
+        found.append((architecture, "stochastic", "deterministic", shorter))
+    return found
+
+
+def _saved(group: pd.DataFrame, method: str, reference: str, column: str) -> Estimate:
+    ratio = paired_ratio(
+        paired_values(group, method, column), paired_values(group, reference, column)
+    )
+    return Estimate(100 * (1 - ratio.value), 100 * (1 - ratio.upper), 100 * (1 - ratio.lower))
+
+
+def _gained(runs: pd.DataFrame, method: str, reference: str) -> Estimate:
+    by_seed = runs.pivot(index="seed", columns="method", values="test_accuracy")
+    return paired_difference(
+        by_seed[method].to_numpy(np.float64), by_seed[reference].to_numpy(np.float64)
+    )
+
+
+def _row(
+    architecture: str, method: str, reference: str, quantity: str, theirs: float, ours: Estimate
+) -> dict[str, object]:
+    same = (theirs > 0) == (ours.value > 0)
+    return {
+        "architecture": architecture,
+        "method": method,
+        "reference": reference,
+        "quantity": quantity,
+        "published": theirs,
+        "ours": ours.value,
+        "lower": ours.lower,
+        "upper": ours.upper,
+        "holds": "no difference" if ours.holds(0) else "yes" if same else "no",
+    }

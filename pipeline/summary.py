@@ -1,0 +1,374 @@
+"""reports/summary.md: the answer first, then the tables behind it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from tabulate import tabulate
+
+from pipeline.params import Params
+from pipeline.published import load_published, study_batch
+from pipeline.ratios import Estimate
+from pipeline.tables import BASELINE
+
+
+@dataclass(frozen=True)
+class Report:
+    """The tables that the summary is made of (see `pipeline.tables`)."""
+
+    accuracy: pd.DataFrame
+    costs: pd.DataFrame
+    claims: pd.DataFrame
+    ledger: pd.DataFrame
+    environment: dict[str, Any]
+    params: Params
+
+
+def render_summary(report: Report) -> str:
+    """Return the whole of summary.md."""
+    sections = [
+        "# What binarization saves, and what it costs",
+        _answer(report),
+        *(_architecture(report, name) for name in report.params.architectures),
+        _study(report),
+        _figures(),
+        _measured_on(report),
+        _tables(),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _answer(report: Report) -> str:
+    batch = report.params.train.batch_size
+    costs = report.costs[report.costs["batch_size"] == batch]
+    binary = costs[costs["method"].isin(_binary(report))]
+    lost = [
+        _accuracy_lost(report, architecture, method)
+        for architecture in report.params.architectures
+        for method in _binary(report)
+    ]
+    opening = (
+        f"**Against float32 networks of the same layers, binary networks took "
+        f"{_range(binary['epoch_seconds_ratio'], 2)} times the time to train and "
+        f"{_range(binary['training_memory_mib_ratio'], 2)} times the memory, at batch {batch}, "
+        f"and lost {_range(lost, 1)} points of test accuracy.** {_simulated(report)}"
+        f"{_claims_held(report)}"
+    )
+    details = [f"- {_verdict(report, name)}" for name in report.params.architectures]
+    return "\n\n".join([opening, "\n".join(details)])
+
+
+def _range(values: Iterable[float], digits: int) -> str:
+    low, high = (f"{end:.{digits}f}" for end in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def _simulated(report: Report) -> str:
+    simulated = [name for name in _binary(report) if report.params.methods[name].engine == "torch"]
+    if not simulated:
+        return ""
+    return (
+        f"The networks {_listed(simulated)} are *simulated*: every +1 and -1 is a float32 "
+        "number and every product an ordinary float32 matrix product, as most people train "
+        "binary networks; what they save or cost comes from the steps around the products, "
+        "not from bits. "
+    )
+
+
+def _claims_held(report: Report) -> str:
+    if report.claims.empty:
+        return ""
+    held = report.claims.groupby("quantity", sort=False)["holds"]
+    counts = [
+        f"{int((holds == 'yes').sum())} of {len(holds)} on {quantity}" for quantity, holds in held
+    ]
+    return (
+        "Of what the study says about these networks, the direction holds here in "
+        f"{_listed(counts)}."
+    )
+
+
+def _verdict(report: Report, architecture: str) -> str:
+    batch = report.params.train.batch_size
+    parts = []
+    for method in _binary(report):
+        cost = _row(report.costs, architecture=architecture, batch_size=batch, method=method)
+        lost = _accuracy_lost(report, architecture, method)
+        accuracy = _row(report.accuracy, architecture=architecture, method=method)
+        parts.append(
+            f"{method}, {_compared(cost, 'epoch_seconds', 'time')}, "
+            f"{_compared(cost, 'training_memory_mib', 'training memory')}, "
+            f"{accuracy['test_accuracy']:.2f} % test accuracy "
+            f"({lost:.2f} points {'lost' if lost > 0 else 'gained'})".replace("(-", "(")
+        )
+    return f"**{architecture}**, batch {batch}, against float32: {'; '.join(parts)}."
+
+
+def _compared(row: "pd.Series[Any]", column: str, what: str) -> str:
+    ratio = _ratio(row, column)
+    if ratio.holds(1):
+        return f"no measurably different {what}"
+    change = 100 * abs(ratio.value - 1)
+    return f"{change:.0f} % {'more' if ratio.value > 1 else 'less'} {what}"
+
+
+def _architecture(report: Report, architecture: str) -> str:
+    accuracy = report.accuracy[report.accuracy["architecture"] == architecture]
+    batches = report.params.profiled_batch_sizes
+    epochs = report.params.methods[BASELINE].epochs
+    blocks = [
+        f"## {architecture}",
+        f"Accuracy of {accuracy['seeds'].iloc[0]} seeds (mean ± sample standard deviation; "
+        f"float trained for {epochs} epochs), and the model file "
+        "([accuracy.csv](tables/accuracy.csv), a row a run in [runs.csv](tables/runs.csv)):",
+        _accuracy_markdown(report, accuracy),
+    ]
+    for batch in batches:
+        used = " (training's own)" if batch == report.params.train.batch_size else ""
+        blocks += [
+            f"Cost of training at batch {batch}{used}, medians over "
+            f"{report.params.profile.rounds} rounds; × float is the paired ratio with its "
+            "95 % interval ([costs.csv](tables/costs.csv)):",
+            _costs_markdown(report, architecture, batch),
+        ]
+    return "\n\n".join(blocks)
+
+
+def _accuracy_markdown(report: Report, accuracy: pd.DataFrame) -> str:
+    float_kib = accuracy[accuracy["method"] == BASELINE]["model_kib"].iloc[0]
+    rows = []
+    for _, row in accuracy.iterrows():
+        spread = f" ± {row['test_accuracy_std']:.2f}" if row["seeds"] > 1 else ""
+        lost = _accuracy_lost(report, row["architecture"], row["method"])
+        rows.append(
+            [
+                row["method"],
+                f"{row['test_accuracy']:.2f}{spread}",
+                "" if row["method"] == BASELINE else f"{-lost:+.2f}",
+                f"{row['validation_accuracy']:.2f}",
+                f"{row['training_accuracy']:.2f}",
+                f"{row['model_kib']:,.0f}",
+                f"{row['model_kib'] / float_kib:.3f}",
+            ]
+        )
+    return _markdown(
+        [
+            "method",
+            "test %",
+            "to float, points",
+            "validation %",
+            "training %",
+            "model KiB",
+            "× float",
+        ],
+        rows,
+    )
+
+
+def _costs_markdown(report: Report, architecture: str, batch: int) -> str:
+    rows = []
+    for method in report.params.methods:
+        row = _row(report.costs, architecture=architecture, batch_size=batch, method=method)
+        rows.append(
+            [
+                method,
+                f"{row['epoch_seconds']:.3f}",
+                _interval(row, "epoch_seconds"),
+                f"{row['training_memory_mib']:.1f}",
+                _interval(row, "training_memory_mib"),
+                f"{row['process_memory_mib']:.0f}",
+                _interval(row, "process_memory_mib"),
+            ]
+        )
+    return _markdown(
+        ["method", "s an epoch", "× float", "training MiB", "× float", "process MiB", "× float"],
+        rows,
+    )
+
+
+def _interval(row: "pd.Series[Any]", column: str) -> str:
+    if row["method"] == BASELINE:
+        return ""
+    ratio = _ratio(row, column)
+    verdict = ", no difference" if ratio.holds(1) else ""
+    return f"{ratio.value:.2f} [{ratio.lower:.2f}, {ratio.upper:.2f}]{verdict}"
+
+
+def _study(report: Report) -> str:
+    published = load_published()
+    if report.claims.empty:
+        return "## The study\n\nIts architectures or methods are not in params.yaml."
+    batch = study_batch(report.costs)
+    rows = []
+    for _, row in report.claims.iterrows():
+        unit = " points" if row["quantity"] == "test accuracy" else " %"
+        rows.append(
+            [
+                row["architecture"],
+                f"{row['method']} against {row['reference']}",
+                {"test accuracy": "test accuracy gained"}.get(
+                    row["quantity"], f"{row['quantity']} saved"
+                ),
+                f"{row['published']:+.1f}{unit}",
+                f"{row['ours']:+.1f}{unit} [{row['lower']:+.1f}, {row['upper']:+.1f}]",
+                row["holds"],
+            ]
+        )
+    return "\n\n".join(
+        [
+            "## The study, claim by claim",
+            f"[The study]({published['source']}) trained with plain gradient descent in NumPy "
+            "in double precision and measured the memory of the whole process. Below, what it "
+            f"printed beside ours at batch {batch} ([claims.csv](tables/claims.csv)). Minus means "
+            "more time or memory, or accuracy lost. A claim holds if ours points the same way "
+            "and its interval (95 % over rounds; for accuracy the range over seeds) does not "
+            "hold 0.",
+            _markdown(
+                ["network", "comparison", "quantity", "study", "ours", "direction holds"], rows
+            ),
+            "Its figures and ours, test accuracy in percent and seconds an epoch at batch "
+            f"{batch}:",
+            _printed(report, published, batch),
+        ]
+    )
+
+
+def _printed(report: Report, published: dict[str, Any], batch: int) -> str:
+    rows = []
+    for architecture in report.params.architectures:
+        section = published.get(architecture, {})
+        for method, printed in section.items():
+            if method == "epochs" or method not in report.params.methods:
+                continue
+            accuracy = _row(report.accuracy, architecture=architecture, method=method)
+            cost = _row(report.costs, architecture=architecture, batch_size=batch, method=method)
+            rows.append(
+                [
+                    architecture,
+                    method,
+                    printed["test_accuracy"],
+                    f"{accuracy['test_accuracy']:.2f}",
+                    printed.get("epoch_seconds", ""),
+                    f"{cost['epoch_seconds']:.3f}",
+                    f"{printed['memory_mb']:.0f} MB",
+                    f"{cost['process_memory_mib']:.0f} MiB",
+                ]
+            )
+    return _markdown(
+        [
+            "network",
+            "method",
+            "test, study",
+            "test, ours",
+            "s an epoch, study",
+            "ours",
+            "process memory, study",
+            "ours",
+        ],
+        rows,
+    )
+
+
+FIGURES = {
+    "error": "Error against epoch, training (dashed) and validation (solid), mean over seeds "
+    "with the range over seeds shaded, as in the study's figures.",
+    "time": "Seconds of training, evaluation left out, accumulated over epochs, mean over seeds.",
+    "costs": "Seconds an epoch, training memory, process memory and test accuracy side by side, "
+    "at the batch size of training and at the study's. Bars of cost start at 0; accuracy is "
+    "drawn as points with the spread over seeds.",
+    "tradeoff": "Test accuracy against seconds an epoch and against training memory: up and to "
+    "the left dominates.",
+    "memory": "Resident memory of the process over time, sampled from outside; time 0 is the "
+    "moment the network is built.",
+    "ledger": "Which bytes a training step holds, counted tensor by tensor. What lies between them "
+    "and the measured peak is workspace: a step's temporaries, the buffers of the matrix "
+    "products, and code of torch that is first needed in training.",
+    "confusion": "Confusion matrices on the test set, mean over seeds; a row adds up to 100 %.",
+}
+
+
+def _figures() -> str:
+    blocks = ["## Figures"]
+    blocks += [
+        f"![{caption}](figures/{name}.png)\n\n*{caption}* ([SVG](figures/{name}.svg))"
+        for name, caption in FIGURES.items()
+    ]
+    return "\n\n".join(blocks)
+
+
+def _measured_on(report: Report) -> str:
+    machine = report.environment
+    return "\n\n".join(
+        [
+            "## How it was measured",
+            f"On {machine['date']}: {machine['processor']}, {machine['cores']} cores, "
+            f"{machine['memory_gib']} GiB, {machine['system']}; {machine['threads']} threads "
+            f"for every method; Python {machine['python']}, torch {machine['torch']} "
+            f"({machine['torch_build']} build, {machine['torch_instruction_set']}), NumPy "
+            f"{machine['numpy']} ([environment.json](tables/environment.json)).",
+            "Every measurement is a fresh process; the methods take turns, round after round, "
+            "so that drift hits all alike ([measurements.csv](tables/measurements.csv)). An epoch "
+            "is forward, backward and update over all training images, converted from uint8 batch "
+            "by batch, without evaluation. *Training memory* is the peak above the moment just "
+            "before the network is built; *process memory* is the peak of the whole process, "
+            "most of which is the import of torch: a CUDA build costs several hundred MiB more "
+            "than a CPU build.",
+            "The test set was used once a run, after training; the last epoch's network is "
+            "the one reported.",
+        ]
+    )
+
+
+TABLES = (
+    "runs",
+    "accuracy",
+    "per_class_accuracy",
+    "confusion",
+    "learning_curves",
+    "measurements",
+    "costs",
+    "ledger",
+    "memory_curve",
+    "claims",
+)
+
+
+def _tables() -> str:
+    links = ", ".join(f"[{name.replace('_', ' ')}](tables/{name}.csv)" for name in TABLES)
+    return f"## Tables\n\nAll of the above comes from these: {links}, [metrics](metrics.json)."
+
+
+def _binary(report: Report) -> list[str]:
+    return [name for name, m in report.params.methods.items() if m.weights != "float32"]
+
+
+def _accuracy_lost(report: Report, architecture: str, method: str) -> float:
+    ours = _row(report.accuracy, architecture=architecture, method=method)
+    baseline = _row(report.accuracy, architecture=architecture, method=BASELINE)
+    return float(baseline["test_accuracy"] - ours["test_accuracy"])
+
+
+def _ratio(row: "pd.Series[Any]", column: str) -> Estimate:
+    return Estimate(*(row[f"{column}_ratio{end}"] for end in ("", "_lower", "_upper")))
+
+
+def _row(table: pd.DataFrame, **keys: object) -> "pd.Series[Any]":
+    for column, value in keys.items():
+        table = table[table[column] == value]
+    return table.iloc[0]
+
+
+def _markdown(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    align = ["left", *("right" for _ in headers[1:])]
+    return tabulate(
+        [[str(cell) for cell in row] for row in rows],
+        headers=list(headers),
+        tablefmt="github",
+        colalign=align,
+        disable_numparse=True,
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

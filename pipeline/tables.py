@@ -1,0 +1,138 @@
+"""Runs and profiles as tidy tables: one observation a row, units in the column's name."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from pipeline.memory import MIB
+from pipeline.ratios import paired_ratio
+from pipeline.results import Run
+
+BASELINE = "float"
+PARTS = ("training", "validation", "test")
+COSTS = ("epoch_seconds", "process_memory_mib", "training_memory_mib")
+
+
+def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return a row a run: accuracies and losses by part, size, time to train."""
+    rows = []
+    for run in runs:
+        metrics = run.metrics
+        row = {key: metrics[key] for key in ("architecture", "method", "seed", "parameters")}
+        for part in PARTS:
+            row[f"{part}_accuracy"] = metrics[part]["accuracy"]
+            row[f"{part}_loss"] = metrics[part]["loss"]
+        row["model_kib"] = metrics["model"]["bytes"] / 1024
+        row["train_seconds"] = run.history["cumulative_seconds"].iloc[-1]
+        row["epochs"] = len(run.history)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def accuracy_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return a row an architecture and method: mean over seeds, sample deviation, size."""
+    aggregated = runs.groupby(["architecture", "method"], sort=False).agg(
+        test_accuracy=("test_accuracy", "mean"),
+        # With one seed there is no spread; 0 would claim that there is none to be had.
+        test_accuracy_std=("test_accuracy", "std"),
+        validation_accuracy=("validation_accuracy", "mean"),
+        training_accuracy=("training_accuracy", "mean"),
+        seeds=("seed", "count"),
+        model_kib=("model_kib", "mean"),
+        train_seconds=("train_seconds", "median"),
+        epochs=("epochs", "max"),
+    )
+    return aggregated.reset_index()
+
+
+def learning_curves(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return all histories, a row a run and epoch."""
+    parts = []
+    for run in runs:
+        history = run.history.copy()
+        for position, key in enumerate(("architecture", "method", "seed")):
+            history.insert(position, key, run.metrics[key])
+        parts.append(history)
+    return pd.concat(parts, ignore_index=True)
+
+
+def error_curves(curves: pd.DataFrame) -> pd.DataFrame:
+    """Return error against epoch, mean over seeds, a row for each part (for DVC's plots)."""
+    keys = ["architecture", "method", "epoch"]
+    mean = curves.groupby(keys, sort=False)[["training_error", "validation_error"]].mean()
+    long = mean.reset_index().melt(keys, var_name="part", value_name="error")
+    long["part"] = long["part"].str.removesuffix("_error")
+    return long
+
+
+def per_class_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return test accuracy by class, mean over seeds."""
+    rows = [
+        {
+            **{key: run.metrics[key] for key in ("architecture", "method", "seed")},
+            "class": name,
+            "test_accuracy": accuracy,
+        }
+        for run in runs
+        for name, accuracy in run.metrics["test"]["per_class_accuracy"].items()
+    ]
+    keys = ["architecture", "method", "class"]
+    mean = pd.DataFrame(rows).groupby(keys, sort=False)["test_accuracy"].mean()
+    return mean.reset_index()
+
+
+def confusion_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return test images by actual and predicted class, mean over seeds."""
+    rows = []
+    for run in runs:
+        names = list(run.metrics["test"]["per_class_accuracy"])
+        for actual, counts in zip(names, run.metrics["test"]["confusion"], strict=True):
+            for predicted, count in zip(names, counts, strict=True):
+                rows.append(
+                    {
+                        "architecture": run.metrics["architecture"],
+                        "method": run.metrics["method"],
+                        "actual": actual,
+                        "predicted": predicted,
+                        "images": count,
+                    }
+                )
+    keys = ["architecture", "method", "actual", "predicted"]
+    return pd.DataFrame(rows).groupby(keys, sort=False)["images"].mean().reset_index()
+
+
+def costs_table(measurements: pd.DataFrame) -> pd.DataFrame:
+    """Return medians over rounds, and ratios to float paired within rounds.
+
+    A row an architecture, batch size and method. For every cost there are four columns: its
+    median, COST_ratio, and COST_ratio_lower and _upper, the ratio's 95 % interval.
+    """
+    rows = []
+    for (architecture, batch), group in measurements.groupby(
+        ["architecture", "batch_size"], sort=False
+    ):
+        for method in group["method"].unique():
+            row = {"architecture": architecture, "batch_size": batch, "method": method}
+            for cost in COSTS:
+                values = paired_values(group, method, cost)
+                row[cost] = float(np.median(values))
+                ratio = paired_ratio(values, paired_values(group, BASELINE, cost))
+                row[f"{cost}_ratio"] = ratio.value
+                row[f"{cost}_ratio_lower"] = ratio.lower
+                row[f"{cost}_ratio_upper"] = ratio.upper
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def paired_values(group: pd.DataFrame, method: str, column: str) -> np.ndarray:
+    """Return a method's values of `column` in order of the rounds."""
+    values = group[group["method"] == method].sort_values("round")[column]
+    return values.to_numpy(dtype=np.float64)
+
+
+def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Return the byte ledger in MiB."""
+    table = ledger.drop(columns="bytes")
+    table["mib"] = (ledger["bytes"] / MIB).round(3)
+    return table

@@ -1,0 +1,99 @@
+"""The torch engine: one training step, prediction, model file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipeline.params import MethodParams
+from pipeline.torch_engine.ledger import measure_ledger
+from pipeline.torch_engine.network import BinaryLinear, build_network
+
+
+class TorchEngine:
+    """Fulfils `pipeline.engine.Engine` with torch on the CPU."""
+
+    def __init__(self, method: MethodParams, widths: list[int], *, seed: int, threads: int) -> None:
+        torch.set_num_threads(threads)
+        # The same seed must give the same model, to the byte.
+        torch.use_deterministic_algorithms(True)
+        # That mode also overwrites all fresh memory, against bugs that we do not have; the
+        # baseline must not pay for it.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        generator = torch.Generator().manual_seed(seed)
+        self._network = build_network(method, widths, generator)
+        self._binary_layers = [m for m in self._network if isinstance(m, BinaryLinear)]
+        self._optimizer = _optimizer(method, self._network)
+        self._pixel_bits = method.pixel_bits
+        self._anneals = method.weight_noise == "annealed"
+
+    def train_batch(
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        learning_rate: float,
+        progress: float,
+    ) -> None:
+        """Take one step: forward, backward, update, clip. See `Engine`."""
+        self._optimizer.param_groups[0]["lr"] = learning_rate
+        if self._anneals:
+            for layer in self._binary_layers:
+                # Squared: most of the training is then spent near the network that predicts.
+                layer.noise = (1 - progress) ** 2
+        self._optimizer.zero_grad(set_to_none=True)
+        self._loss(images, labels).backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        for layer in self._binary_layers:
+            layer.clip()
+
+    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (batch, classes) class scores. See `Engine`."""
+        self._network.eval()
+        with torch.inference_mode():
+            scores: NDArray[np.float32] = self._network(self._input(images)).numpy()
+        self._network.train()
+        return scores
+
+    def save(self, path: Path) -> None:
+        """Write all parameters and batch normalization's statistics as safetensors."""
+        save_file(self._network.state_dict(), path)
+
+    def parameter_count(self) -> int:
+        """Return how many numbers training learns."""
+        return sum(parameter.numel() for parameter in self._network.parameters())
+
+    def ledger(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Mapping[str, int]:
+        """Return the bytes of a training step by kind. See `Engine`."""
+        return measure_ledger(
+            self._network, self._optimizer, self._input(images), lambda: self._loss(images, labels)
+        )
+
+    def _loss(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Tensor:
+        scores = self._network(self._input(images))
+        return functional.cross_entropy(scores, torch.from_numpy(labels).long())
+
+    def _input(self, images: NDArray[np.uint8]) -> Tensor:
+        """Return float32 pixels: in [0, 1] for 8 bits, else the integer of the top bits.
+
+        Integers keep the first layer's sums exact; batch normalization makes the scale
+        irrelevant to what the network can learn.
+        """
+        pixels = torch.from_numpy(images)
+        if self._pixel_bits == 8:
+            return pixels.float().div_(255)
+        return (pixels >> (8 - self._pixel_bits)).float()
+
+
+def _optimizer(method: MethodParams, network: nn.Module) -> torch.optim.Optimizer:
+    parameters, rate, decay = network.parameters(), method.learning_rate, method.weight_decay
+    if method.optimizer == "adam":
+        # Decoupled weight decay (AdamW) is Adam itself where weight_decay is 0. The fused
+        # form is the fastest that torch has on a CPU.
+        return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+    momentum = 0.9 if method.optimizer == "momentum" else 0.0
+    return torch.optim.SGD(parameters, lr=rate, momentum=momentum, weight_decay=decay, fused=True)

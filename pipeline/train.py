@@ -1,0 +1,158 @@
+"""The one epoch loop, for every engine, and the files that a training run leaves."""
+
+import csv
+import hashlib
+import json
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data import store
+from pipeline.data.store import Dataset, Part
+from pipeline.engine import Engine, create_engine
+from pipeline.evaluate import evaluate
+from pipeline.outputs import whole_directory, whole_file
+from pipeline.params import MethodParams, Params, hidden_widths
+from pipeline.progress import progress, say
+
+MODELS = Path("models")
+RUNS = Path("runs")
+
+
+def run_name(architecture: str, method: str, seed: int) -> str:
+    """Return the name that a run's model file and folder share."""
+    return f"{architecture}-{method}-{seed}"
+
+
+def train(params: Params, architecture: str, method_name: str, seed: int) -> None:
+    """Train one network; write models/NAME.safetensors and runs/NAME/.
+
+    The folder has history.csv, a row an epoch, and metrics.json. Both outputs appear whole,
+    the model first; the metrics hold the model's checksum, so that a model and metrics of
+    different runs are told apart.
+
+    Raises:
+        PipelineError: an unknown name, missing data, or outputs that cannot be written.
+    """
+    params.check_known(architecture, method_name, seed)
+    method = params.methods[method_name]
+    data = store.load()
+    engine = create_engine(
+        method, layer_widths(architecture, data), seed=seed, threads=params.train.threads
+    )
+    name = run_name(architecture, method_name, seed)
+    history = fit(engine, data, method, params.train.batch_size, seed, name)
+
+    # The test set is used here, once, when nothing is left to choose.
+    classes = len(data.class_names)
+    parts = {"training": data.train, "validation": data.validation, "test": data.test}
+    results = {
+        part: evaluate(engine, images, classes).summary(data.class_names)
+        for part, images in parts.items()
+    }
+    model = MODELS / f"{name}.safetensors"
+    with whole_file(model) as path:
+        engine.save(path)
+        content = path.read_bytes()
+    metrics = {
+        "architecture": architecture,
+        "method": method_name,
+        "seed": seed,
+        "parameters": engine.parameter_count(),
+        "model": {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()},
+        **results,
+    }
+    with whole_directory(RUNS / name) as folder:
+        _write_csv(folder / "history.csv", history)
+        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    say(f"{name}: test accuracy {results['test']['accuracy']:.2f} %, {model}")
+
+
+def layer_widths(architecture: str, data: Dataset) -> list[int]:
+    """Return the widths of all layers: pixels, hidden widths, classes."""
+    return [data.pixels, *hidden_widths(architecture), len(data.class_names)]
+
+
+def fit(
+    engine: Engine, data: Dataset, method: MethodParams, batch_size: int, seed: int, name: str
+) -> list[dict[str, float]]:
+    """Train for `method.epochs` epochs and return the history, a row an epoch.
+
+    Keys: epoch (from 1), seconds and cumulative_seconds (of training alone, without
+    evaluation), training_loss and validation_loss (nats), training_error and
+    validation_error (percent), all of the network as it predicts after the epoch.
+    """
+    classes = len(data.class_names)
+    rows: list[dict[str, float]] = []
+    total = 0.0
+    with progress(name, method.epochs) as advance:
+        for epoch in range(method.epochs):
+            started = time.perf_counter()
+            run_epoch(engine, data.train, method, batch_size, seed, epoch)
+            seconds = time.perf_counter() - started
+            total += seconds
+            training = evaluate(engine, data.train, classes)
+            validation = evaluate(engine, data.validation, classes)
+            rows.append(
+                {
+                    "epoch": epoch + 1,
+                    "seconds": round(seconds, 4),
+                    "cumulative_seconds": round(total, 4),
+                    "training_loss": round(training.loss, 6),
+                    "validation_loss": round(validation.loss, 6),
+                    "training_error": round(training.error, 4),
+                    "validation_error": round(validation.error, 4),
+                }
+            )
+            advance(
+                f"training error {training.error:.2f} %, "
+                f"validation error {validation.error:.2f} %, {seconds:.2f} s"
+            )
+    return rows
+
+
+def run_epoch(
+    engine: Engine, part: Part, method: MethodParams, batch_size: int, seed: int, epoch: int
+) -> None:
+    """Train once on all of `part` in this epoch's own order."""
+    batches = epoch_batches(len(part), batch_size, seed, epoch)
+    for step, indices in enumerate(batches):
+        done = (epoch + step / len(batches)) / method.epochs
+        rate = method.learning_rate * schedule_factor(method.schedule, done)
+        engine.train_batch(part.images[indices], part.labels[indices], rate, done)
+
+
+def _write_csv(path: Path, rows: Sequence[dict[str, float]]) -> None:
+    # Not pandas: importing it would be half of the memory of a process that trains in bits.
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def epoch_batches(images: int, batch_size: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Return this epoch's order as (batches, batch_size) indices, a function of the arguments.
+
+    The remainder of images that fill no batch is left out, another one every epoch: a batch
+    of one image has no variance to normalize by.
+    """
+    order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(images)
+    batches = images // batch_size
+    return order[: batches * batch_size].reshape(batches, batch_size)
+
+
+def schedule_factor(schedule: str, done: float) -> float:
+    """Return the factor on the learning rate after the share `done` of training, in [0, 1).
+
+    cosine falls from 1 to 0 (Loshchilov & Hutter 2017, arXiv 1608.03983, without restarts);
+    exponential falls from 1 to 1/1000, evenly on a logarithmic scale; constant stays 1.
+    """
+    if schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * done))
+    if schedule == "exponential":
+        return float(0.001**done)
+    return 1.0
