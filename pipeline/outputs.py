@@ -1,6 +1,5 @@
 """Outputs that appear whole or not at all."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import PipelineError
+
+# Partial outputs are hidden, and .dvcignore knows this ending.
+PARTIAL = ".partial"
 
 
 @contextmanager
@@ -17,17 +19,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         PipelineError: the folder cannot be written or the disk is full.
     """
-    with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        try:
-            yield temporary
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with _whole(path) as folder:
+        temporary = folder / path.name
+        yield temporary
+        temporary.replace(path)
 
 
 @contextmanager
@@ -37,19 +32,13 @@ def whole_directory(path: Path) -> Iterator[Path]:
     Raises:
         PipelineError: the folder cannot be written or the disk is full.
     """
-    with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(
-            tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-        )
-        try:
-            yield temporary
-            temporary.chmod(0o777 & ~_umask())
-            if path.exists():
-                shutil.rmtree(path)
-            temporary.replace(path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with _whole(path) as folder:
+        temporary = folder / path.name
+        temporary.mkdir()
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -59,19 +48,19 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _whole(path: Path) -> Iterator[Path]:
+    """Yield a new folder on the disk of `path`; remove it, and those of killed processes."""
     try:
-        yield
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for stale in path.parent.glob(f".{path.name}.*{PARTIAL}"):
+            shutil.rmtree(stale, ignore_errors=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent
+        ) as folder:
+            yield Path(folder)
     except OSError as error:
         reason = error.strerror or str(error)
         raise PipelineError(
             f"cannot write {path}: {reason}. Nothing was left half-written; "
             "free space or fix the permissions of that folder, then run the command again."
         ) from error
-
-
-def _umask() -> int:
-    """Return the process umask: temporary files are private, finished ones are not."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

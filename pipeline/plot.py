@@ -36,10 +36,11 @@ def plot() -> None:
         PipelineError: a table is missing or damaged, or the folder cannot be written.
     """
     folder = REPORTS / "figures"
+    tables = {name: _read(name) for _, sources in DRAWINGS.values() for name in sources}
     with whole_directory(folder) as temporary, mpl.rc_context(STYLE):
         for name in FIGURES:
             draw, sources = DRAWINGS[name]
-            figure = draw(*(_read(source) for source in sources))
+            figure = draw(*(tables[source] for source in sources))
             figure.savefig(temporary / f"{name}.png", dpi=DOTS_PER_INCH)
             # Without a date, the same tables give the same file.
             figure.savefig(temporary / f"{name}.svg", metadata={"Date": None})

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -61,7 +61,8 @@ class TorchEngine:
 
     def save(self, path: Path) -> None:
         """Write all parameters and batch normalization's statistics as safetensors."""
-        save_file(self._network.state_dict(), path)
+        # Serialized in memory first, so that a full disk is an OSError like any other.
+        path.write_bytes(save(self._network.state_dict()))
 
     def parameter_count(self) -> int:
         """Return how many numbers training learns."""

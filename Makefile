@@ -1,0 +1,32 @@
+# Both commands make their own virtual environment first: `make reproduce`, `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: reproduce test lint constraints
+
+reproduce: $(INSTALLED)
+	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+	@echo
+	@echo "Done. Read reports/summary.md"
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# After a change of pyproject.toml's dependencies: resolve them anew and write down the result.
+constraints:
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --editable '.[dev]'
+	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	touch $(INSTALLED)

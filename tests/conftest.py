@@ -1,0 +1,99 @@
+"""A small project in a temporary folder, with a dataset that a network can learn."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from ruamel.yaml import YAML
+
+from pipeline.params import Params, load_params
+
+SIDE = 6
+CLASSES = 3
+IDX_NAMES = {
+    "train-images": "train-images-idx3-ubyte",
+    "train-labels": "train-labels-idx1-ubyte",
+    "test-images": "t10k-images-idx3-ubyte",
+    "test-labels": "t10k-labels-idx1-ubyte",
+}
+ROOT = Path(__file__).parents[1]
+
+
+def to_idx(array: NDArray[np.uint8]) -> bytes:
+    """Encode an array in the IDX format."""
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return bytes((0, 0, 8, array.ndim)) + sizes + array.tobytes()
+
+
+def make_images(labels: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+    """Draw an image a label: a bright band whose height tells the class, and noise."""
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 60, (len(labels), SIDE, SIDE), dtype=np.uint8)
+    for label in range(CLASSES):
+        images[labels == label, 2 * label : 2 * label + 2] += 150
+    return images
+
+
+@pytest.fixture(scope="session")
+def arrays() -> dict[str, NDArray[np.uint8]]:
+    """A dataset of the user's own, by role."""
+    train = (np.arange(90) % CLASSES).astype(np.uint8)
+    test = (np.arange(30) % CLASSES).astype(np.uint8)
+    return {
+        "train-images": make_images(train, 1),
+        "train-labels": train,
+        "test-images": make_images(test, 2),
+        "test-labels": test,
+    }
+
+
+WriteIdx = Callable[..., Path]
+
+
+@pytest.fixture
+def write_idx(arrays: dict[str, NDArray[np.uint8]]) -> WriteIdx:
+    """Return a function that writes the dataset as IDX files into a folder."""
+
+    def write(folder: Path, *, compress: bool = False) -> Path:
+        folder.mkdir()
+        for role, name in IDX_NAMES.items():
+            content = to_idx(arrays[role])
+            if compress:
+                (folder / f"{name}.gz").write_bytes(gzip.compress(content))
+            else:
+                (folder / name).write_bytes(content)
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_idx: WriteIdx) -> Path:
+    """Enter a folder whose params.yaml is the project's own, made small."""
+    monkeypatch.chdir(tmp_path)
+    yaml = YAML()
+    document = yaml.load((ROOT / "params.yaml").read_text())
+    document["architectures"] = ["mlp-8", "mlp-8-5"]
+    document["seeds"] = [1, 2]
+    document["data"].update(
+        source=str(write_idx(tmp_path / "idx")),
+        class_names=["low", "middle", "high"],
+        train_images=60,
+        validation_images=30,
+    )
+    document["train"]["batch_size"] = 10
+    for method in document["methods"].values():
+        method["epochs"] = 3
+    document["profile"].update(batch_sizes=[20], rounds=2)
+    with Path("params.yaml").open("w") as file:
+        yaml.dump(document, file)
+    return tmp_path
+
+
+@pytest.fixture
+def params(project: Path) -> Params:
+    """The parameters of `project`."""
+    return load_params(project / "params.yaml")

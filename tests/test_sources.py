@@ -1,0 +1,78 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.data import raw, sources
+from pipeline.errors import PipelineError
+from pipeline.params import DataParams, Params
+from tests.conftest import WriteIdx
+
+
+def lines() -> list[str]:
+    return []
+
+
+def data_params(params: Params, **changes: object) -> DataParams:
+    return params.data.model_copy(update={"class_names": None, **changes})
+
+
+def test_a_folder_given_as_source(params: Params) -> None:
+    dataset = sources.find(params.data, lines().append)
+    assert dataset.class_names == ("low", "middle", "high")
+    assert len(dataset.train_images) == 90
+
+
+def test_every_source_tried_is_listed(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object) -> raw.RawDataset:
+        raise sources._UnreachableError("the line is dead")
+
+    monkeypatch.setattr(sources, "_torchvision", unreachable)
+    monkeypatch.setattr(sources, "_debian", unreachable)
+    reported = lines()
+    with pytest.raises(PipelineError) as error:
+        sources.find(data_params(params, source="auto"), reported.append)
+    message = str(error.value)
+    assert "torchvision's download: the line is dead" in message
+    assert "Debian package dataset-fashion-mnist: the line is dead" in message
+    assert "raw/" in message
+    assert reported == [
+        "trying torchvision's download",
+        "  the line is dead",
+        "trying the Debian package dataset-fashion-mnist",
+        "  the line is dead",
+    ]
+
+
+def test_a_machine_without_debians_tools(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    with pytest.raises(PipelineError, match="apt-get is not on this machine"):
+        sources.find(data_params(params, source="debian"), lines().append)
+
+
+def test_debians_error_is_passed_on(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(command: list[str], **_: object) -> None:
+        raise subprocess.CalledProcessError(100, command, "", "W: noise\nE: no such package")
+
+    monkeypatch.setattr("shutil.which", lambda tool: tool)
+    monkeypatch.setattr("subprocess.run", fail)
+    with pytest.raises(PipelineError, match="E: no such package"):
+        sources.find(data_params(params, source="debian"), lines().append)
+
+
+def test_debian_has_one_dataset_only(params: Params) -> None:
+    with pytest.raises(PipelineError, match="not kmnist"):
+        sources.find(data_params(params, source="debian", dataset="kmnist"), lines().append)
+
+
+def test_files_in_the_local_folder_are_verified(
+    params: Params, project: Path, write_idx: WriteIdx
+) -> None:
+    write_idx(project / "raw")
+    with pytest.raises(PipelineError, match=raw.FASHION_MNIST_SHA256["train-images"]):
+        sources.find(data_params(params, source="auto"), lines().append)
+
+
+def test_class_names_need_a_folder(params: Params) -> None:
+    with pytest.raises(PipelineError, match=r"data\.class_names"):
+        sources.find(params.data.model_copy(update={"source": "auto"}), lines().append)

@@ -1,0 +1,209 @@
+"""The stages after training, on a small project: what they read, write and refuse."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib import image
+from typer.testing import CliRunner
+
+from pipeline.aggregate import aggregate
+from pipeline.cli import app
+from pipeline.data import store
+from pipeline.errors import PipelineError
+from pipeline.params import load_params
+from pipeline.plot import plot
+from pipeline.summary import FIGURES, TABLES
+
+
+def command(*arguments: str) -> None:
+    """Run a stage in this process, as the command line does."""
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the module's tests share."""
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture
+def trained(project: Path, results: Path) -> Path:
+    """The project after fetch, train and profile; made once, copied for every test."""
+    path = project / "params.yaml"
+    # One architecture and batch size: every measurement is a process that imports torch.
+    text = (
+        path.read_text()
+        .replace("- mlp-8-5\n", "")
+        .replace("[20]", "[10]")
+        .replace("- 20\n", "- 10\n")
+    )
+    path.write_text(text)
+    kept = results / "project"
+    if kept.exists():
+        for name in ("data", "models", "runs", "profiles"):
+            shutil.copytree(kept / name, project / name)
+        return project
+    params = load_params()
+    command("fetch")
+    for architecture in params.architectures:
+        for method in params.methods:
+            for seed in params.seeds:
+                arguments = ("--architecture", architecture, "--method", method)
+                command("train", *arguments, "--seed", str(seed))
+        command("profile", "--architecture", architecture)
+    shutil.copytree(project, kept)
+    return project
+
+
+def test_profiles_measure_every_method_in_every_round(trained: Path) -> None:
+    table = pd.read_csv(trained / "profiles/mlp-8/measurements.csv")
+    cases = table.groupby(["batch_size", "method"])["round"].apply(list)
+    assert set(cases.index) == {(10, method) for method in load_params().methods}
+    assert all(rounds == [1, 2] for rounds in cases)
+    # Rounds go in turn: A B C A B C, not A A B B C C.
+    assert list(table["round"]) == sorted(table["round"])
+    costs = table[["epoch_seconds", "process_memory_mib", "training_memory_mib"]]
+    assert (costs > 0).all(axis=None)
+    assert (table["process_memory_mib"] > table["training_memory_mib"]).all()
+    curve = pd.read_csv(trained / "profiles/mlp-8/memory_curve.csv")
+    assert (curve.groupby(["batch_size", "method"])["seconds"].min() < 0).all()
+    assert (curve["process_memory_mib"] > 0).all()
+
+
+def test_aggregate_and_plot_write_the_report(trained: Path) -> None:
+    command("aggregate")
+    command("plot")
+    reports = trained / "reports"
+    metrics = json.loads((reports / "metrics.json").read_text())
+    assert set(metrics) == {"mlp-8"}
+    figures = metrics["mlp-8"]["stochastic"]
+    assert set(figures) == {
+        *("test_accuracy", "test_accuracy_std", "validation_accuracy", "train_accuracy"),
+        *("epoch_seconds", "epoch_ratio", "process_memory_mib", "process_memory_ratio"),
+        *("training_memory_mib", "training_memory_ratio", "model_kib", "model_ratio"),
+    }
+    assert "epoch_ratio" not in metrics["mlp-8"]["float"]
+
+    summary = (reports / "summary.md").read_text()
+    for name in TABLES:
+        assert f"(tables/{name}.csv)" in summary
+        assert len(pd.read_csv(reports / "tables" / f"{name}.csv")) > 0 or name == "claims"
+    for name in FIGURES:
+        assert f"(figures/{name}.png)" in summary
+        picture = image.imread(reports / "figures" / f"{name}.png")
+        # More than a blank page: the mean of white is 1.
+        assert picture[..., :3].mean() < 0.99
+        assert (reports / "figures" / f"{name}.svg").read_text().startswith("<?xml")
+
+
+def test_metrics_are_the_means_of_the_runs(trained: Path) -> None:
+    aggregate(load_params())
+    metrics = json.loads(Path("reports/metrics.json").read_text())
+    accuracies = [
+        json.loads(Path(f"runs/mlp-8-float-{seed}/metrics.json").read_text())["test"]["accuracy"]
+        for seed in (1, 2)
+    ]
+    mean = sum(accuracies) / 2
+    assert metrics["mlp-8"]["float"]["test_accuracy"] == pytest.approx(mean, abs=1e-4)
+
+
+def test_a_report_is_a_function_of_the_results(trained: Path) -> None:
+    contents = []
+    for _ in range(2):
+        aggregate(load_params())
+        plot()
+        contents.append({p: p.read_bytes() for p in Path("reports").rglob("*") if p.is_file()})
+    assert contents[0] == contents[1]
+
+
+def test_one_seed_has_no_spread(trained: Path) -> None:
+    params = load_params().model_copy(update={"seeds": [1]})
+    aggregate(params)
+    plot()
+    metrics = json.loads(Path("reports/metrics.json").read_text())
+    assert "test_accuracy_std" not in metrics["mlp-8"]["float"]
+    assert "nan" not in Path("reports/summary.md").read_text()
+
+
+def test_a_missing_run_is_named(trained: Path) -> None:
+    shutil.rmtree("runs/mlp-8-float-2")
+    with pytest.raises(PipelineError, match="to train mlp-8-float-2"):
+        aggregate(load_params())
+    assert not Path("reports").exists()
+
+
+def test_a_model_of_another_run_is_noticed(trained: Path) -> None:
+    shutil.copy("models/mlp-8-float-1.safetensors", "models/mlp-8-float-2.safetensors")
+    with pytest.raises(PipelineError, match="different runs"):
+        aggregate(load_params())
+
+
+def test_a_missing_profile_is_named(trained: Path) -> None:
+    shutil.rmtree("profiles/mlp-8")
+    with pytest.raises(PipelineError, match="profile --architecture mlp-8"):
+        aggregate(load_params())
+
+
+def test_a_damaged_table_is_named(trained: Path) -> None:
+    Path("profiles/mlp-8/ledger.csv").write_text("")
+    with pytest.raises(PipelineError, match=r"cannot read profiles/mlp-8/ledger\.csv"):
+        aggregate(load_params())
+
+
+def test_a_failed_measurement_leaves_no_profile(trained: Path) -> None:
+    shutil.rmtree("profiles")
+    (store.FOLDER / "train-images.npy").write_bytes(b"")
+    with pytest.raises(PipelineError, match="is not what fetch wrote"):
+        command("profile", "--architecture", "mlp-8")
+    assert not Path("profiles").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["train", "--architecture", "mlp-9", "--method", "float", "--seed", "1"], "mlp-9"),
+        (["train", "--architecture", "mlp-8", "--method", "flaot", "--seed", "1"], "flaot"),
+        (["train", "--architecture", "mlp-8", "--method", "float", "--seed", "7"], "seed 7"),
+        (["train", "--architecture", "mlp-8", "--method", "float", "--seed", "1"], "fetch"),
+        (["profile", "--architecture", "mlp-8"], "fetch"),
+        (["aggregate"], "is missing"),
+        (["plot"], "aggregate` first"),
+    ],
+)
+def test_bad_input_is_one_message_and_a_status(
+    project: Path, arguments: list[str], expected: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(p.name for p in project.iterdir()) == ["idx", "params.yaml"]
+
+
+def test_a_stage_without_params(project: Path) -> None:
+    Path("params.yaml").unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "fetch"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot read params.yaml")
+
+
+def test_too_few_images_for_the_split(project: Path) -> None:
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("train_images: 60", "train_images: 61"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "fetch"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "needs 61 + 30 images, the dataset has 90" in done.stderr
+    assert not Path("data").exists()

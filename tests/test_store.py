@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.data import sources, store
+from pipeline.errors import PipelineError
+from pipeline.params import Params
+
+
+@pytest.fixture
+def stored(params: Params) -> Path:
+    store.store(sources.find(params.data, lambda _: None), params.data)
+    return store.FOLDER
+
+
+def test_what_is_stored_is_loaded(stored: Path) -> None:
+    data = store.load(stored)
+    assert data.class_names == ("low", "middle", "high")
+    assert data.pixels == 36
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [60, 30, 30]
+    assert data.train.images.dtype == data.train.labels.dtype == np.uint8
+    np.testing.assert_array_equal(np.bincount(data.validation.labels), [10, 10, 10])
+
+
+def test_no_image_is_in_two_parts(stored: Path) -> None:
+    data = store.load(stored)
+    train, validation = (
+        {row.tobytes() for row in part.images} for part in (data.train, data.validation)
+    )
+    assert not train & validation
+
+
+def test_the_same_params_give_the_same_bytes(params: Params, stored: Path) -> None:
+    first = {path.name: path.read_bytes() for path in stored.iterdir()}
+    store.store(sources.find(params.data, lambda _: None), params.data)
+    assert first == {path.name: path.read_bytes() for path in stored.iterdir()}
+
+
+def test_a_changed_array_shows_both_checksums(stored: Path) -> None:
+    path = stored / "test-labels.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(PipelineError, match=r"test-labels\.npy is not what fetch wrote") as error:
+        store.load(stored)
+    assert str(error.value).count("sha256") == 1
+    assert "expected: " in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "train-images.npy"])
+def test_a_missing_file_is_named(stored: Path, name: str) -> None:
+    (stored / name).unlink()
+    with pytest.raises(PipelineError, match=name):
+        store.load(stored)
+
+
+def test_a_description_that_is_no_json(stored: Path) -> None:
+    (stored / "dataset.json").write_text("{")
+    with pytest.raises(PipelineError, match=r"cannot read .*dataset\.json"):
+        store.load(stored)
