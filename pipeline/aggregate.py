@@ -33,8 +33,7 @@ def aggregate(params: Params) -> None:
         accuracy=tables.accuracy_table(per_run),
         costs=tables.costs_table(profile.measurements),
         claims=claims_table(per_run, profile.measurements),
-        ledger=tables.ledger_table(profile.ledger),
-        environment=profile.environment,
+        environments=profile.environments,
         params=params,
     )
     written = {
@@ -46,17 +45,20 @@ def aggregate(params: Params) -> None:
         "confusion": tables.confusion_table(runs),
         "measurements": profile.measurements,
         "costs": report.costs,
-        "ledger": report.ledger,
+        "ledger": tables.ledger_table(profile.ledger),
         "memory_curve": profile.memory_curve,
         "claims": report.claims,
     }
+    # All is computed before anything is written: the three outputs belong together.
+    figures = json.dumps(metrics(report), indent=2) + "\n"
+    summary = render_summary(report)
     with whole_directory(TABLES) as folder:
         for name, table in written.items():
             table.round(4).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-        environment = json.dumps(profile.environment, indent=2) + "\n"
-        (folder / "environment.json").write_text(environment)
-    write_text(REPORTS / "metrics.json", json.dumps(metrics(report), indent=2) + "\n")
-    write_text(REPORTS / "summary.md", render_summary(report))
+        environments = json.dumps(profile.environments, indent=2) + "\n"
+        (folder / "environments.json").write_text(environments)
+    write_text(REPORTS / "metrics.json", figures)
+    write_text(REPORTS / "summary.md", summary)
     say(f"{TABLES}/ has {len(written)} tables; {REPORTS}/metrics.json and summary.md written")
 
 

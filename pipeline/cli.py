@@ -84,7 +84,7 @@ def main() -> None:
     """Run the command line; bad input ends in one message and status 1."""
     try:
         app()
-    except PipelineError as error:
+    except (PipelineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
 

@@ -21,7 +21,7 @@ def describe_environment(threads: int) -> str:
         {
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "processor": _processor(),
-            "cores": os.cpu_count(),
+            "cores": _cores(),
             "threads": threads,
             "memory_gib": round(psutil.virtual_memory().total / MIB / 1024, 1),
             "system": f"{platform.system()} {platform.machine()}",
@@ -33,6 +33,13 @@ def describe_environment(threads: int) -> str:
         },
         indent=2,
     )
+
+
+def _cores() -> int | None:
+    """Return how many cores this process may use; in a container fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 def _processor() -> str:

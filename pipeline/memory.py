@@ -1,5 +1,6 @@
 """Resident memory of this process, as the kernel counts it."""
 
+import contextlib
 import resource
 import sys
 from pathlib import Path
@@ -22,29 +23,26 @@ class PeakMemory:
     """
 
     def __init__(self) -> None:
-        self._earlier = _process_peak()
-        if _CLEAR.exists():
+        self._earlier = _peak()
+        # Some containers forbid the reset; the figures are then as on other systems.
+        with contextlib.suppress(OSError):
             _CLEAR.write_text(_RESET_PEAK)
         self._start = psutil.Process().memory_info().rss
 
     def of_process(self) -> int:
         """Return the peak of the process in bytes, from its start until now."""
-        # The reset also lowers what getrusage tells, hence the maximum.
-        return max(self._earlier, _process_peak())
+        return max(self._earlier, _peak())
 
     def since_start(self) -> int:
         """Return how far the peak since this object was made lies above that moment, in bytes."""
-        return max(0, _resettable_peak() - self._start)
+        return max(0, _peak() - self._start)
 
 
-def _resettable_peak() -> int:
-    if not _STATUS.exists():
-        return _process_peak()
-    lines = _STATUS.read_text().splitlines()
-    kib = next(line.split()[1] for line in lines if line.startswith("VmHWM:"))
-    return int(kib) * 1024
-
-
-def _process_peak() -> int:
+def _peak() -> int:
+    if _STATUS.exists():
+        # Not getrusage: on Linux its peak begins with that of the parent process.
+        lines = _STATUS.read_text().splitlines()
+        kib = next(line.split()[1] for line in lines if line.startswith("VmHWM:"))
+        return int(kib) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -36,9 +36,16 @@ def whole_directory(path: Path) -> Iterator[Path]:
         temporary = folder / path.name
         temporary.mkdir()
         yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
+        if not path.exists():
+            temporary.replace(path)
+            return
+        # Moved aside, not deleted: the old folder is whole or gone, and can come back.
+        old = path.replace(folder / "replaced")
+        try:
+            temporary.replace(path)
+        except OSError:
+            old.replace(path)
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

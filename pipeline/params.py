@@ -80,7 +80,7 @@ class ProfileParams(_Section):
 
     batch_sizes: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
     rounds: Annotated[int, Field(ge=1)]
-    epochs: Annotated[int, Field(ge=1)]
+    seconds: Annotated[float, Field(gt=0, le=3600)]
     sample_seconds: Annotated[float, Field(gt=0, le=10)]
 
 
@@ -98,6 +98,10 @@ class Params(_Section):
     def _fits_together(self) -> Self:
         if "float" not in self.methods:
             raise ValueError("methods.float is missing: it is the baseline of every ratio")
+        if self.methods["float"].weights != "float32":
+            raise ValueError("methods.float must have float32 weights: it is the baseline")
+        if all(method.weights == "float32" for method in self.methods.values()):
+            raise ValueError("methods has no binary network to compare with float")
         for name, values in (("architectures", self.architectures), ("seeds", self.seeds)):
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} lists a value twice")

@@ -50,7 +50,13 @@ def plot() -> None:
 def _read(name: str) -> pd.DataFrame:
     path: Path = TABLES / f"{name}.csv"
     try:
-        return pd.read_csv(path)
+        # Class names are text, also where they look like numbers or like a missing value.
+        return pd.read_csv(
+            path,
+            dtype=dict.fromkeys(("class", "actual", "predicted"), str),
+            keep_default_na=False,
+            na_values=[""],
+        )
     except FileNotFoundError as error:
         raise PipelineError(
             f"{path} is missing: run `dvc repro` or `python -m pipeline aggregate` first"

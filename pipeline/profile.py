@@ -117,12 +117,16 @@ def _sampled(
         command = _command(architecture, method, batch, output)
         with errors.open("w") as stderr:
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr)
-            samples = memory_usage(process, interval=interval, timestamps=True)
-            status = process.wait()
+            try:
+                samples = memory_usage(process, interval=interval, timestamps=True)
+                status = process.wait()
+            finally:
+                process.kill()  # nothing, unless this process was interrupted
         result = _read(output, command, status, errors.read_text())
     curve = pd.DataFrame(samples, columns=["process_memory_mib", "seconds"])
-    # Time 0 is when the network is built. A sample taken as the process ended reads 0.
-    curve = curve[(curve["process_memory_mib"] > 0) & (curve["seconds"] <= result.finished)]
+    # Time 0 is when the network is built. A sample taken as the process starts or ends
+    # reads next to nothing.
+    curve = curve[(curve["process_memory_mib"] >= 1) & (curve["seconds"] <= result.finished)]
     curve["seconds"] = (curve["seconds"] - result.network_built).round(3)
     curve["process_memory_mib"] = curve["process_memory_mib"].round(2)
     curve.insert(0, "method", method)

@@ -31,7 +31,7 @@ def claims_table(runs: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame
     Returns:
         A row a claim: architecture, method, reference, quantity, published and ours with
         lower and upper (percent saved for time and memory, points gained for accuracy), and
-        holds: yes, no, or no difference where our interval holds 0.
+        holds: yes, no, or undecided where our interval holds 0.
     """
     published = load_published()
     rows = []
@@ -105,5 +105,5 @@ def _row(
         "ours": ours.value,
         "lower": ours.lower,
         "upper": ours.upper,
-        "holds": "no difference" if ours.holds(0) else "yes" if same else "no",
+        "holds": "undecided" if ours.holds(0) else "yes" if same else "no",
     }

@@ -24,12 +24,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Profile:
-    """The measurements of all architectures, and the machine that they were made on."""
+    """The measurements of all architectures, and by architecture what they were made on."""
 
     measurements: pd.DataFrame
     ledger: pd.DataFrame
     memory_curve: pd.DataFrame
-    environment: dict[str, Any]
+    environments: dict[str, dict[str, Any]]
 
 
 def read_runs(params: Params) -> list[Run]:
@@ -50,34 +50,54 @@ def read_profile(params: Params) -> Profile:
     """Read the profile of every architecture in `params`.
 
     Raises:
-        PipelineError: one is missing or damaged.
+        PipelineError: one is missing, damaged, or made with other params.
     """
     tables: dict[str, list[pd.DataFrame]] = {}
-    environment: dict[str, Any] = {}
+    environments = {}
     for architecture in params.architectures:
         folder = PROFILES / architecture
         advice = f"run `dvc repro` or `python -m pipeline profile --architecture {architecture}`"
         for name in ("measurements", "ledger", "memory_curve"):
             tables.setdefault(name, []).append(_read_csv(folder / f"{name}.csv", advice))
-        environment = _read_json(folder / "environment.json", advice)
+        environments[architecture] = _read_json(folder / "environment.json", advice)
+        _check_complete(tables["measurements"][-1], params, folder, advice)
     return Profile(
         **{name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()},
-        environment=environment,
+        environments=environments,
     )
+
+
+def _check_complete(measurements: pd.DataFrame, params: Params, folder: Path, advice: str) -> None:
+    expected = {
+        (batch, method, number)
+        for batch in params.profiled_batch_sizes
+        for method in params.methods
+        for number in range(1, params.profile.rounds + 1)
+    }
+    columns = ["batch_size", "method", "round"]
+    if not set(columns) <= set(measurements.columns) or expected != set(
+        measurements[columns].itertuples(index=False, name=None)
+    ):
+        raise PipelineError(f"{folder} was measured with other params: {advice}")
 
 
 def _read_run(name: str) -> Run:
     advice = f"run `dvc repro` to train {name}"
-    metrics = _read_json(RUNS / name / "metrics.json", advice)
+    path = RUNS / name / "metrics.json"
+    metrics = _read_json(path, advice)
+    try:
+        expected = metrics["model"]["sha256"]
+    except (KeyError, TypeError) as error:
+        raise PipelineError(f"{path} does not hold the metrics of a run: {advice}") from error
     model = MODELS / f"{name}.safetensors"
     if not model.exists():
         raise PipelineError(f"{model} is missing: {advice}")
     with model.open("rb") as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
-    if actual != metrics["model"]["sha256"]:
+    if actual != expected:
         raise PipelineError(
             f"{model} and {RUNS / name} are of different runs: {advice} again\n"
-            f"  sha256 of the model: {actual}\n  in metrics.json:     {metrics['model']['sha256']}"
+            f"  sha256 of the model: {actual}\n  in metrics.json:     {expected}"
         )
     return Run(metrics, _read_csv(RUNS / name / "history.csv", advice))
 

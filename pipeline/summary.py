@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from pipeline.params import Params
 from pipeline.published import load_published, study_batch
-from pipeline.ratios import Estimate
+from pipeline.ratios import ROUNDS_FOR_INTERVAL, Estimate
 from pipeline.tables import BASELINE
 
 
@@ -20,8 +20,7 @@ class Report:
     accuracy: pd.DataFrame
     costs: pd.DataFrame
     claims: pd.DataFrame
-    ledger: pd.DataFrame
-    environment: dict[str, Any]
+    environments: dict[str, dict[str, Any]]
     params: Params
 
 
@@ -33,6 +32,7 @@ def render_summary(report: Report) -> str:
         *(_architecture(report, name) for name in report.params.architectures),
         _study(report),
         _figures(),
+        _recipes(report),
         _measured_on(report),
         _tables(),
     ]
@@ -49,18 +49,32 @@ def _answer(report: Report) -> str:
         for method in _binary(report)
     ]
     opening = (
-        f"**Against float32 networks of the same layers, binary networks took "
-        f"{_range(binary['epoch_seconds_ratio'], 2)} times the time to train and "
-        f"{_range(binary['training_memory_mib_ratio'], 2)} times the memory, at batch {batch}, "
-        f"and lost {_range(lost, 1)} points of test accuracy.** {_simulated(report)}"
+        f"**Binary networks {_saved(binary, 'epoch_seconds')} training time and "
+        f"{_saved(binary, 'training_memory_mib')} training memory, and lost "
+        f"{_range(lost, 1)} points of test accuracy.** "
+        "Against float32 networks of the same layers, trained with the same optimizer at batch "
+        f"{batch}, an epoch took {_range(binary['epoch_seconds_ratio'], 2)} times as long and "
+        f"{_range(binary['training_memory_mib_ratio'], 2)} times the memory (medians; the list "
+        f"below says where the rounds do not tell the two apart). {_simulated(report)}"
         f"{_claims_held(report)}"
     )
     details = [f"- {_verdict(report, name)}" for name in report.params.architectures]
     return "\n\n".join([opening, "\n".join(details)])
 
 
+def _saved(binary: pd.DataFrame, column: str) -> str:
+    """Say how much was saved, counting only what the interval tells apart from float."""
+    less = binary[binary[f"{column}_ratio_upper"] < 1]
+    if less.empty:
+        return "saved no"
+    percent = _range(100 * (1 - less[f"{column}_ratio"]), 0)
+    where = "" if len(less) == len(binary) else f" in {len(less)} of {len(binary)} cases"
+    return f"saved {percent} %{where} of"
+
+
 def _range(values: Iterable[float], digits: int) -> str:
-    low, high = (f"{end:.{digits}f}" for end in (min(values), max(values)))
+    numbers = list(values)
+    low, high = (f"{end:.{digits}f}" for end in (min(numbers), max(numbers)))
     return low if low == high else f"{low} to {high}"
 
 
@@ -79,14 +93,11 @@ def _simulated(report: Report) -> str:
 def _claims_held(report: Report) -> str:
     if report.claims.empty:
         return ""
-    held = report.claims.groupby("quantity", sort=False)["holds"]
-    counts = [
-        f"{int((holds == 'yes').sum())} of {len(holds)} on {quantity}" for quantity, holds in held
-    ]
-    return (
-        "Of what the study says about these networks, the direction holds here in "
-        f"{_listed(counts)}."
-    )
+    counts = []
+    for quantity, holds in report.claims.groupby("quantity", sort=False)["holds"]:
+        yes, no, undecided = (int((holds == v).sum()) for v in ("yes", "no", "undecided"))
+        counts.append(f"{quantity}: {yes} hold, {no} point the other way, {undecided} undecided")
+    return f"Of what the study says about these networks, here ({'; '.join(counts)})."
 
 
 def _verdict(report: Report, architecture: str) -> str:
@@ -100,7 +111,7 @@ def _verdict(report: Report, architecture: str) -> str:
             f"{method}, {_compared(cost, 'epoch_seconds', 'time')}, "
             f"{_compared(cost, 'training_memory_mib', 'training memory')}, "
             f"{accuracy['test_accuracy']:.2f} % test accuracy "
-            f"({lost:.2f} points {'lost' if lost > 0 else 'gained'})".replace("(-", "(")
+            f"({abs(lost):.2f} points {'lost' if lost > 0 else 'gained'})"
         )
     return f"**{architecture}**, batch {batch}, against float32: {'; '.join(parts)}."
 
@@ -108,31 +119,43 @@ def _verdict(report: Report, architecture: str) -> str:
 def _compared(row: "pd.Series[Any]", column: str, what: str) -> str:
     ratio = _ratio(row, column)
     if ratio.holds(1):
-        return f"no measurably different {what}"
+        return f"{what} not told apart"
     change = 100 * abs(ratio.value - 1)
     return f"{change:.0f} % {'more' if ratio.value > 1 else 'less'} {what}"
 
 
 def _architecture(report: Report, architecture: str) -> str:
     accuracy = report.accuracy[report.accuracy["architecture"] == architecture]
-    batches = report.params.profiled_batch_sizes
-    epochs = report.params.methods[BASELINE].epochs
+    seeds = accuracy["seeds"].iloc[0]
     blocks = [
         f"## {architecture}",
-        f"Accuracy of {accuracy['seeds'].iloc[0]} seeds (mean ± sample standard deviation; "
-        f"float trained for {epochs} epochs), and the model file "
-        "([accuracy.csv](tables/accuracy.csv), a row a run in [runs.csv](tables/runs.csv)):",
+        f"Accuracy over {seeds} seed{'s' if seeds > 1 else ''} (mean ± sample standard "
+        "deviation), and the model file: the float32 numbers that training learns, also where "
+        "their signs alone are used ([accuracy.csv](tables/accuracy.csv), a row a run in "
+        "[runs.csv](tables/runs.csv)):",
         _accuracy_markdown(report, accuracy),
     ]
-    for batch in batches:
+    for batch in report.params.profiled_batch_sizes:
         used = " (training's own)" if batch == report.params.train.batch_size else ""
         blocks += [
             f"Cost of training at batch {batch}{used}, medians over "
             f"{report.params.profile.rounds} rounds; × float is the paired ratio with its "
-            "95 % interval ([costs.csv](tables/costs.csv)):",
+            f"{_interval_name(report)} ([costs.csv](tables/costs.csv)):",
             _costs_markdown(report, architecture, batch),
         ]
+    printed = _printed(report, architecture)
+    if printed:
+        blocks += [
+            "What the study printed, beside ours: accuracy in percent; seconds of training, and "
+            f"an epoch at batch {study_batch(report.costs)}; peak memory of the process:",
+            printed,
+        ]
     return "\n\n".join(blocks)
+
+
+def _interval_name(report: Report) -> str:
+    enough = report.params.profile.rounds >= ROUNDS_FOR_INTERVAL
+    return "95 % interval" if enough else "range (too few rounds for an interval)"
 
 
 def _accuracy_markdown(report: Report, accuracy: pd.DataFrame) -> str:
@@ -191,7 +214,7 @@ def _interval(row: "pd.Series[Any]", column: str) -> str:
     if row["method"] == BASELINE:
         return ""
     ratio = _ratio(row, column)
-    verdict = ", no difference" if ratio.holds(1) else ""
+    verdict = ", not told apart" if ratio.holds(1) else ""
     return f"{ratio.value:.2f} [{ratio.lower:.2f}, {ratio.upper:.2f}]{verdict}"
 
 
@@ -219,64 +242,87 @@ def _study(report: Report) -> str:
         [
             "## The study, claim by claim",
             f"[The study]({published['source']}) trained with plain gradient descent in NumPy "
-            "in double precision and measured the memory of the whole process. Below, what it "
-            f"printed beside ours at batch {batch} ([claims.csv](tables/claims.csv)). Minus means "
-            "more time or memory, or accuracy lost. A claim holds if ours points the same way "
-            "and its interval (95 % over rounds; for accuracy the range over seeds) does not "
-            "hold 0.",
+            "in double precision, batch 5,000, and measured the memory of the whole process. "
+            f"Below, what it printed beside ours: time and memory at batch {batch}, accuracy as "
+            f"trained at batch {report.params.train.batch_size} "
+            "([claims.csv](tables/claims.csv)). Minus means more time or memory, or accuracy "
+            "lost. A claim holds if ours points the same way; it is undecided if our interval "
+            f"(for time and memory the {_interval_name(report)}, for accuracy the range over "
+            "seeds) holds 0.",
             _markdown(
                 ["network", "comparison", "quantity", "study", "ours", "direction holds"], rows
             ),
-            "Its figures and ours, test accuracy in percent and seconds an epoch at batch "
-            f"{batch}:",
-            _printed(report, published, batch),
         ]
     )
 
 
-def _printed(report: Report, published: dict[str, Any], batch: int) -> str:
+def _printed(report: Report, architecture: str) -> str:
+    published = load_published()
+    batch = study_batch(report.costs)
     rows = []
-    for architecture in report.params.architectures:
-        section = published.get(architecture, {})
+    for name, section in published.items():
+        if name != architecture and not name.startswith(f"{architecture}-"):
+            continue
         for method, printed in section.items():
-            if method == "epochs" or method not in report.params.methods:
+            if method not in report.params.methods:
                 continue
             accuracy = _row(report.accuracy, architecture=architecture, method=method)
             cost = _row(report.costs, architecture=architecture, batch_size=batch, method=method)
             rows.append(
                 [
-                    architecture,
-                    method,
-                    printed["test_accuracy"],
-                    f"{accuracy['test_accuracy']:.2f}",
-                    printed.get("epoch_seconds", ""),
-                    f"{cost['epoch_seconds']:.3f}",
+                    f"{method}, {section['epochs']} epochs",
+                    f"{printed['train_accuracy']} / {printed['test_accuracy']}",
+                    f"{accuracy['training_accuracy']:.1f} / {accuracy['test_accuracy']:.1f}",
+                    f"{printed.get('train_seconds', '-')} / {printed.get('epoch_seconds', '-')}",
+                    f"{accuracy['train_seconds']:.0f} / {cost['epoch_seconds']:.2f}",
                     f"{printed['memory_mb']:.0f} MB",
                     f"{cost['process_memory_mib']:.0f} MiB",
                 ]
             )
+    if not rows:
+        return ""
     return _markdown(
         [
-            "network",
-            "method",
-            "test, study",
-            "test, ours",
-            "s an epoch, study",
+            "study's run",
+            "training / test, study",
             "ours",
-            "process memory, study",
+            "s / s an epoch, study",
+            "ours",
+            "memory, study",
             "ours",
         ],
         rows,
     )
 
 
+def _recipes(report: Report) -> str:
+    methods = {name: method.model_dump() for name, method in report.params.methods.items()}
+    keys = list(next(iter(methods.values())))
+    rows = [
+        [key.replace("_", " "), *("-" if m[key] is None else m[key] for m in methods.values())]
+        for key in keys
+    ]
+    return "\n\n".join(
+        [
+            "## Recipes",
+            f"All at batch {report.params.train.batch_size}, from "
+            "[params.yaml](../params.yaml). Binary networks see fewer bits of every pixel than "
+            "float; annealed noise falls from 1 (the study's stochastic binarization) to 0 "
+            "(deterministic, as the network predicts) over the training.",
+            _markdown(["", *methods], rows),
+        ]
+    )
+
+
 FIGURES = {
     "error": "Error against epoch, training (dashed) and validation (solid), mean over seeds "
     "with the range over seeds shaded, as in the study's figures.",
-    "time": "Seconds of training, evaluation left out, accumulated over epochs, mean over seeds.",
-    "costs": "Seconds an epoch, training memory, process memory and test accuracy side by side, "
-    "at the batch size of training and at the study's. Bars of cost start at 0; accuracy is "
-    "drawn as points with the spread over seeds.",
+    "time": "Seconds of training, evaluation left out, accumulated over epochs, mean over seeds "
+    "with their range shaded. These are the training runs, one after the other; the paired "
+    "rounds of the tables above are the measurement to compare by.",
+    "costs": "Seconds an epoch, training memory and process memory at each batch size, then test "
+    "accuracy and model size. Bars start at 0; accuracy is drawn as points with the standard "
+    "deviation over seeds.",
     "tradeoff": "Test accuracy against seconds an epoch and against training memory: up and to "
     "the left dominates.",
     "memory": "Resident memory of the process over time, sampled from outside; time 0 is the "
@@ -298,25 +344,36 @@ def _figures() -> str:
 
 
 def _measured_on(report: Report) -> str:
-    machine = report.environment
+    machines: dict[str, list[str]] = {}
+    for architecture, machine in report.environments.items():
+        machines.setdefault(_machine(machine), []).append(architecture)
+    lines = [
+        f"- {_listed(architectures)}: {machine}" for machine, architectures in machines.items()
+    ]
     return "\n\n".join(
         [
             "## How it was measured",
-            f"On {machine['date']}: {machine['processor']}, {machine['cores']} cores, "
-            f"{machine['memory_gib']} GiB, {machine['system']}; {machine['threads']} threads "
-            f"for every method; Python {machine['python']}, torch {machine['torch']} "
-            f"({machine['torch_build']} build, {machine['torch_instruction_set']}), NumPy "
-            f"{machine['numpy']} ([environment.json](tables/environment.json)).",
+            "\n".join(lines),
             "Every measurement is a fresh process; the methods take turns, round after round, "
             "so that drift hits all alike ([measurements.csv](tables/measurements.csv)). An epoch "
             "is forward, backward and update over all training images, converted from uint8 batch "
-            "by batch, without evaluation. *Training memory* is the peak above the moment just "
-            "before the network is built; *process memory* is the peak of the whole process, "
-            "most of which is the import of torch: a CUDA build costs several hundred MiB more "
-            "than a CPU build.",
+            "by batch, without evaluation; of a measurement's epochs the fastest counts. "
+            "*Training memory* is the peak above the moment just before the network is built; "
+            "*process memory* is the peak of the whole process, most of which is the import of "
+            "torch: a CUDA build costs several hundred MiB more than a CPU build.",
             "The test set was used once a run, after training; the last epoch's network is "
             "the one reported.",
         ]
+    )
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    return (
+        f"{machine['date']}, {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']} GiB, {machine['system']}; {machine['threads']} threads for "
+        f"every method; Python {machine['python']}, torch {machine['torch']} "
+        f"({machine['torch_build']} build, {machine['torch_instruction_set']}), NumPy "
+        f"{machine['numpy']} ([environments.json](tables/environments.json))"
     )
 
 

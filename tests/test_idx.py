@@ -60,8 +60,10 @@ def test_damaged_gzip(tmp_path: Path, damage: str) -> None:
         content[500] ^= 0x10
     path = tmp_path / "images.gz"
     path.write_bytes(content)
-    with pytest.raises(PipelineError, match=r"images\.gz is truncated or corrupt"):
-        idx.read_bytes(path)
+    with pytest.raises(PipelineError, match=r"images\.gz is truncated or corrupt") as error:
+        idx.read_bytes(path, expected="the sum of the whole")
+    assert idx.sha256(bytes(content)) in str(error.value)
+    assert "the sum of the whole" in str(error.value)
 
 
 def test_a_file_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

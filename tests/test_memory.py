@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 
 from pipeline.memory import MIB, PeakMemory
@@ -8,6 +11,18 @@ def test_a_peak_is_seen_after_the_memory_is_free_again() -> None:
     block = np.ones(64 * MIB, np.uint8)
     del block
     assert 60 * MIB < memory.since_start() < 80 * MIB
+
+
+def test_a_parents_memory_is_not_counted() -> None:
+    program = (
+        "import subprocess, sys\n"
+        "block = bytearray(400 * 1024 * 1024)\n"
+        "measure = 'from pipeline.memory import PeakMemory; print(PeakMemory().of_process())'\n"
+        "subprocess.run([sys.executable, '-c', measure], check=True)\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 200 * MIB
 
 
 def test_an_earlier_peak_belongs_to_the_process_alone() -> None:

@@ -45,6 +45,15 @@ def test_a_directory_is_replaced_whole(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "folder").iterdir()] == ["second"]
 
 
+def test_a_directory_that_cannot_be_replaced_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    with whole_directory(folder) as temporary:
+        (temporary / "old").touch()
+    with pytest.raises(PipelineError, match="cannot write"), whole_directory(folder) as temporary:
+        temporary.rmdir()
+    assert [p.name for p in tmp_path.rglob("*")] == ["folder", "old"]
+
+
 def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path\n"

@@ -48,6 +48,7 @@ def test_the_projects_own_params_are_valid() -> None:
         (("methods", "float", "learning_rate"), float("nan"), "methods.float.learning_rate: "),
         (("methods", "float", "optimizer"), "adamw", "methods.float.optimizer: "),
         (("methods", "float", "activations"), "stochastic", "both float32 or both binary"),
+        (("methods", "float", "weights"), "deterministic", "both float32 or both binary"),
         (("methods", "stochastic", "weight_noise"), None, "weight_noise belongs to"),
         (("methods", "deterministic", "weight_decay"), 0.1, "weight_decay must be 0"),
         (("architectures",), [], "architectures: "),
@@ -80,6 +81,18 @@ def test_the_baseline_cannot_be_left_out(tmp_path: Path) -> None:
     document = yaml.load((ROOT / "params.yaml").read_text())
     message = error_after(tmp_path, "methods", value={"other": document["methods"]["float"]})
     assert "methods.float is missing" in message
+
+
+def test_the_baseline_is_float32(tmp_path: Path) -> None:
+    document = yaml.load((ROOT / "params.yaml").read_text())
+    swapped = {**document["methods"], "float": document["methods"]["deterministic"]}
+    assert "must have float32 weights" in error_after(tmp_path, "methods", value=swapped)
+
+
+def test_there_is_something_to_compare(tmp_path: Path) -> None:
+    document = yaml.load((ROOT / "params.yaml").read_text())
+    message = error_after(tmp_path, "methods", value={"float": document["methods"]["float"]})
+    assert "no binary network" in message
 
 
 @pytest.mark.parametrize("content", ["a: [", "a: 1\na: 2", "just text", "", "- 1"])

@@ -60,7 +60,7 @@ def test_claims_are_compared_by_direction() -> None:
     assert accuracy["ours"] == pytest.approx(-2)
     assert accuracy["holds"] == "yes"
     same = claim(table, "mlp-1024", "stochastic", "deterministic", "test accuracy")
-    assert same["holds"] == "no difference"
+    assert same["holds"] == "undecided"
 
 
 def test_the_smaller_stochastic_network_is_compared_at_its_own_epochs() -> None:

@@ -89,6 +89,11 @@ def test_images_of_different_sizes(arrays: dict[str, NDArray[np.uint8]]) -> None
         raw.assemble(other, None, "here")
 
 
+def test_two_classes_of_one_name(arrays: dict[str, NDArray[np.uint8]]) -> None:
+    with pytest.raises(PipelineError, match="two classes have the same name: a, b, a"):
+        raw.assemble(arrays, ("a", "b", "a"), "here")
+
+
 def test_too_few_class_names(arrays: dict[str, NDArray[np.uint8]]) -> None:
     with pytest.raises(PipelineError, match=r"data\.class_names"):
         raw.assemble(arrays, ("a", "b"), "here")

@@ -73,7 +73,7 @@ def test_profiles_measure_every_method_in_every_round(trained: Path) -> None:
     assert (table["process_memory_mib"] > table["training_memory_mib"]).all()
     curve = pd.read_csv(trained / "profiles/mlp-8/memory_curve.csv")
     assert (curve.groupby(["batch_size", "method"])["seconds"].min() < 0).all()
-    assert (curve["process_memory_mib"] > 0).all()
+    assert (curve["process_memory_mib"] >= 1).all()
 
 
 def test_aggregate_and_plot_write_the_report(trained: Path) -> None:
@@ -91,6 +91,7 @@ def test_aggregate_and_plot_write_the_report(trained: Path) -> None:
     assert "epoch_ratio" not in metrics["mlp-8"]["float"]
 
     summary = (reports / "summary.md").read_text()
+    assert "range (too few rounds for an interval)" in summary
     for name in TABLES:
         assert f"(tables/{name}.csv)" in summary
         assert len(pd.read_csv(reports / "tables" / f"{name}.csv")) > 0 or name == "claims"
@@ -148,6 +149,32 @@ def test_a_missing_profile_is_named(trained: Path) -> None:
     shutil.rmtree("profiles/mlp-8")
     with pytest.raises(PipelineError, match="profile --architecture mlp-8"):
         aggregate(load_params())
+
+
+def test_a_profile_of_other_params_is_noticed(trained: Path) -> None:
+    params = load_params()
+    more = params.profile.model_copy(update={"rounds": 3})
+    with pytest.raises(PipelineError, match="profiles/mlp-8 was measured with other params"):
+        aggregate(params.model_copy(update={"profile": more}))
+    assert not Path("reports").exists()
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"model": 1}'])
+def test_metrics_of_no_run(trained: Path, content: str) -> None:
+    Path("runs/mlp-8-float-1/metrics.json").write_text(content)
+    with pytest.raises(PipelineError, match="does not hold the metrics of a run"):
+        aggregate(load_params())
+
+
+def test_classes_may_be_numbers(trained: Path) -> None:
+    for path in Path("runs").glob("*/metrics.json"):
+        text = path.read_text()
+        for number, name in enumerate(("low", "middle", "high")):
+            text = text.replace(f'"{name}"', f'"{number}"')
+        path.write_text(text)
+    aggregate(load_params())
+    plot()
+    assert Path("reports/figures/confusion.png").exists()
 
 
 def test_a_damaged_table_is_named(trained: Path) -> None:

@@ -55,7 +55,8 @@ def test_a_missing_file_is_named(stored: Path, name: str) -> None:
         store.load(stored)
 
 
-def test_a_description_that_is_no_json(stored: Path) -> None:
-    (stored / "dataset.json").write_text("{")
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"sha256": {}, "class_names": ["a"]}'])
+def test_a_description_of_no_dataset(stored: Path, content: str) -> None:
+    (stored / "dataset.json").write_text(content)
     with pytest.raises(PipelineError, match=r"cannot read .*dataset\.json"):
         store.load(stored)

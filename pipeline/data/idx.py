@@ -17,8 +17,12 @@ MAX_BYTES = 1 << 29
 UNSIGNED_BYTE = 0x08
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, expected: str | None = None) -> bytes:
     """Return the content of `path`, decompressed if it is gzip.
+
+    Args:
+        path: the file.
+        expected: the SHA-256 that its content should have, for the message about damage.
 
     Raises:
         PipelineError: the file cannot be read, is a damaged gzip file or too large.
@@ -30,7 +34,9 @@ def read_bytes(path: Path) -> bytes:
             content = stream.read(MAX_BYTES + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise PipelineError(
-            f"{path} is truncated or corrupt: {error}. Get the file again."
+            f"{path} is truncated or corrupt: {error}. Get the file again.\n"
+            f"  sha256 of the file as it is: {sha256(path.read_bytes())}"
+            + (f"\n  expected, decompressed:      {expected}" if expected else "")
         ) from error
     except OSError as error:
         raise PipelineError(f"cannot read {path}: {error.strerror}") from error

@@ -61,7 +61,7 @@ def read_folder(
     arrays = {}
     for role in ROLES:
         path = _find(folder, role)
-        content = idx.read_bytes(path)
+        content = idx.read_bytes(path, expected=checksums[role] if checksums else None)
         if checksums is not None:
             _verify(path, role, idx.sha256(content), checksums)
         arrays[role] = idx.parse(content, path, 3 if role.endswith("images") else 1)
@@ -91,6 +91,8 @@ def assemble(
             f"{origin}: labels go up to {classes - 1}, but there are {len(class_names)} class "
             "names (data.class_names in params.yaml); at least two classes are needed"
         )
+    if len(set(class_names)) < len(class_names):
+        raise PipelineError(f"{origin}: two classes have the same name: {', '.join(class_names)}")
     return RawDataset(
         train_images=arrays["train-images"],
         train_labels=arrays["train-labels"],

@@ -4,7 +4,9 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,8 @@ LOCAL_FOLDER = Path("raw")
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 DEBIAN_FOLDER = "usr/share/datasets/fashion-mnist"
 CONNECT_SECONDS = 20
+# What torchvision and the libraries under it raise when a download fails or breaks off.
+_DOWNLOAD_ERRORS = (OSError, RuntimeError, ValueError, EOFError, HTTPException, zlib.error)
 DOWNLOAD_SECONDS = 600
 
 
@@ -46,7 +50,7 @@ def find(params: DataParams, report: Callable[[str], None]) -> raw.RawDataset:
         return _fashion_mnist(LOCAL_FOLDER)
 
     failures = []
-    for name, load in _remote_sources(params).items():
+    for name, load in _remote_sources(params, report).items():
         report(f"trying {name}")
         try:
             with tempfile.TemporaryDirectory() as folder:
@@ -65,12 +69,14 @@ class _UnreachableError(Exception):
     """A source that cannot be used here: the next one is tried."""
 
 
-def _remote_sources(params: DataParams) -> dict[str, Callable[[Path], raw.RawDataset]]:
+def _remote_sources(
+    params: DataParams, report: Callable[[str], None]
+) -> dict[str, Callable[[Path], raw.RawDataset]]:
     sources: dict[str, Callable[[Path], raw.RawDataset]] = {}
     if params.source in ("auto", "torchvision"):
         sources["torchvision's download"] = lambda folder: _torchvision(params.dataset, folder)
     if params.source in ("auto", "debian") and params.dataset == "fashion-mnist":
-        sources[f"the Debian package {DEBIAN_PACKAGE}"] = _debian
+        sources[f"the Debian package {DEBIAN_PACKAGE}"] = lambda folder: _debian(folder, report)
     if not sources:
         raise PipelineError(
             f"params.yaml: data.source debian has fashion-mnist only, not {params.dataset}"
@@ -101,7 +107,7 @@ def _torchvision(dataset: str, folder: Path) -> raw.RawDataset:
             part: cls(folder, train=part == "train", download=True, **options)
             for part in ("train", "test")
         }
-    except (OSError, RuntimeError) as error:
+    except _DOWNLOAD_ERRORS as error:
         raise _UnreachableError(f"not reachable ({_one_line(error)})") from error
     finally:
         socket.setdefaulttimeout(timeout)
@@ -118,11 +124,12 @@ def _torchvision(dataset: str, folder: Path) -> raw.RawDataset:
     return raw.assemble(arrays, names, f"torchvision's {dataset}")
 
 
-def _debian(folder: Path) -> raw.RawDataset:
+def _debian(folder: Path, report: Callable[[str], None]) -> raw.RawDataset:
     """Unpack the package without root, and without touching the system's package lists."""
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise _UnreachableError(f"{tool} is not on this machine")
+    report("  downloading the package, 31 MB")
     try:
         _run(["apt-get", "download", DEBIAN_PACKAGE], folder)
     except _UnreachableError:
@@ -131,8 +138,10 @@ def _debian(folder: Path) -> raw.RawDataset:
         for path in (lists, cache):
             (path / "partial").mkdir(parents=True)
         private = ["-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={cache}"]
+        report("  not in this machine's package lists: fetching fresh ones")
         _run(["apt-get", *private, "update"], folder)
         _run(["apt-get", *private, "download", DEBIAN_PACKAGE], folder)
+    report("  unpacking and verifying")
     package = next(folder.glob("*.deb"))
     _run(["dpkg-deb", "-x", str(package), str(folder)], folder)
     return _fashion_mnist(folder / DEBIAN_FOLDER)

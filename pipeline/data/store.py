@@ -107,12 +107,17 @@ def _read_description(folder: Path) -> dict[str, Any]:
     path = folder / "dataset.json"
     try:
         description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        expected = {f"{part}-{kind}.npy" for part in PARTS for kind in ("images", "labels")}
+        if set(description["sha256"]) != expected or not description["class_names"]:
+            raise ValueError("it does not describe a dataset")
     except FileNotFoundError as error:
         raise PipelineError(
             f"{path} is missing: run `dvc repro fetch` or `python -m pipeline fetch` first"
         ) from error
-    except (OSError, ValueError) as error:
-        raise PipelineError(f"cannot read {path}: {error}. Run `dvc repro fetch`.") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PipelineError(
+            f"cannot read {path}: {error}. Run `dvc repro fetch --force`."
+        ) from error
     return description
 
 

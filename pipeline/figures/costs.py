@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from pipeline.figures.style import MARKERS, colour_of, in_order, method_legend, panels
 
@@ -54,7 +55,7 @@ def draw_tradeoff(costs: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
                     color=colours[point["method"]],
                     markersize=12,
                 )
-            ax.set_xscale("log")
+            _logarithmic(ax)
             ax.set(xlabel=f"{LABELS[column]} (log)", title=f"batch {batch}")
         row[0].set_ylabel("test accuracy, %")
     shapes = [
@@ -63,6 +64,15 @@ def draw_tradeoff(costs: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
     ]
     method_legend(figure, colours, shapes)
     return figure
+
+
+def _logarithmic(ax: Axes) -> None:
+    """Scale the x axis logarithmically, with plain numbers at 1, 2 and 5 of every decade."""
+    ax.set_xscale("log")
+    ax.margins(x=0.2)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _bars(ax: Axes, table: pd.DataFrame, column: str, colours: dict[str, str]) -> None:

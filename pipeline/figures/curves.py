@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.figures.style import colour_of, in_order, method_legend, panels
 
@@ -41,6 +42,7 @@ def _finish(
     for ax in axes.values():
         ax.set_ylim(bottom=0)
         ax.set_xlim(left=0)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     method_legend(figure, colours, extra)
 
 
