@@ -49,8 +49,8 @@ def _answer(report: Report) -> str:
         for method in _binary(report)
     ]
     opening = (
-        f"**Binary networks {_saved(binary, 'epoch_seconds')} training time and "
-        f"{_saved(binary, 'training_memory_mib')} training memory, and lost "
+        f"**Binary networks saved {_saved(binary, 'epoch_seconds')} of training time and "
+        f"{_saved(binary, 'training_memory_mib')} of training memory, and lost "
         f"{_range(lost, 1)} points of test accuracy.** "
         "Against float32 networks of the same layers, trained with the same optimizer at batch "
         f"{batch}, an epoch took {_range(binary['epoch_seconds_ratio'], 2)} times as long and "
@@ -66,10 +66,10 @@ def _saved(binary: pd.DataFrame, column: str) -> str:
     """Say how much was saved, counting only what the interval tells apart from float."""
     less = binary[binary[f"{column}_ratio_upper"] < 1]
     if less.empty:
-        return "saved no"
+        return "nothing"
     percent = _range(100 * (1 - less[f"{column}_ratio"]), 0)
     where = "" if len(less) == len(binary) else f" in {len(less)} of {len(binary)} cases"
-    return f"saved {percent} %{where} of"
+    return f"{percent} %{where}"
 
 
 def _range(values: Iterable[float], digits: int) -> str:
@@ -95,9 +95,12 @@ def _claims_held(report: Report) -> str:
         return ""
     counts = []
     for quantity, holds in report.claims.groupby("quantity", sort=False)["holds"]:
-        yes, no, undecided = (int((holds == v).sum()) for v in ("yes", "no", "undecided"))
-        counts.append(f"{quantity}: {yes} hold, {no} point the other way, {undecided} undecided")
-    return f"Of what the study says about these networks, here ({'; '.join(counts)})."
+        yes, no = (int((holds == verdict).sum()) for verdict in ("yes", "no"))
+        counts.append(f"on {quantity} in {yes} of {len(holds)} (opposite in {no})")
+    return (
+        f"The direction of what the study says about these networks holds here {_listed(counts)}; "
+        "the rest is undecided."
+    )
 
 
 def _verdict(report: Report, architecture: str) -> str:
@@ -286,7 +289,7 @@ def _printed(report: Report, architecture: str) -> str:
             "study's run",
             "training / test, study",
             "ours",
-            "s / s an epoch, study",
+            "seconds in all / an epoch, study",
             "ours",
             "memory, study",
             "ours",
