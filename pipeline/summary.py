@@ -49,8 +49,8 @@ def _answer(report: Report) -> str:
         for method in _binary(report)
     ]
     opening = (
-        f"**Binary networks saved {_saved(binary, 'epoch_seconds')} of training time and "
-        f"{_saved(binary, 'training_memory_mib')} of training memory, and lost "
+        f"**Binary networks saved {_saved(binary, 'epoch_seconds', 'training time')} and "
+        f"{_saved(binary, 'training_memory_mib', 'training memory')}, and lost "
         f"{_range(lost, 1)} points of test accuracy.** "
         "Against float32 networks of the same layers, trained with the same optimizer at batch "
         f"{batch}, an epoch took {_range(binary['epoch_seconds_ratio'], 2)} times as long and "
@@ -62,14 +62,14 @@ def _answer(report: Report) -> str:
     return "\n\n".join([opening, "\n".join(details)])
 
 
-def _saved(binary: pd.DataFrame, column: str) -> str:
+def _saved(binary: pd.DataFrame, column: str, what: str) -> str:
     """Say how much was saved, counting only what the interval tells apart from float."""
     less = binary[binary[f"{column}_ratio_upper"] < 1]
     if less.empty:
-        return "nothing"
+        return f"no {what}"
     percent = _range(100 * (1 - less[f"{column}_ratio"]), 0)
     where = "" if len(less) == len(binary) else f" in {len(less)} of {len(binary)} cases"
-    return f"{percent} %{where}"
+    return f"{percent} % of {what}{where}"
 
 
 def _range(values: Iterable[float], digits: int) -> str:
