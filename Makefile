@@ -2,6 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# Not an editable install: stages run the Python code of the folder they are started in, be
+# it this one or a copy of it that DVC makes for an experiment, and the compiled kernels from
+# the environment.
+KERNELS := CMakeLists.txt $(shell find pipeline/packed_engine/kernels -name '*.[ch]pp')
 
 .PHONY: reproduce test lint constraints
 
@@ -22,11 +26,11 @@ lint: $(INSTALLED)
 constraints:
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --editable '.[dev]'
-	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+	$(BIN)/python -m pip install '.[dev]'
+	$(BIN)/python -m pip freeze | grep -v '^binary-network-pipeline' > constraints.txt
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt $(KERNELS)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --constraint constraints.txt '.[dev]'
 	touch $(INSTALLED)

@@ -80,6 +80,17 @@ def plot() -> None:
     run()
 
 
+@app.command()
+def benchmark(
+    threads: Annotated[int, typer.Option(min=1, max=256, help="For both sides.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="Every kernel once a round.")] = 15,
+) -> None:
+    """Time the packed engine's kernels against torch's float32 product."""
+    from pipeline.benchmark import benchmark as run
+
+    say(run(threads, rounds).to_markdown(index=False, floatfmt=".3g"))
+
+
 def main() -> None:
     """Run the command line; bad input ends in one message and status 1."""
     try:

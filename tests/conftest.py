@@ -74,6 +74,8 @@ def write_idx(arrays: dict[str, NDArray[np.uint8]]) -> WriteIdx:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_idx: WriteIdx) -> Path:
     """Enter a folder whose params.yaml is the project's own, made small."""
     monkeypatch.chdir(tmp_path)
+    # Processes that a test starts run the code under test, not an installed copy.
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     yaml = YAML()
     document = yaml.load((ROOT / "params.yaml").read_text())
     document["architectures"] = ["mlp-8", "mlp-8-5"]

@@ -1,0 +1,86 @@
+"""Kernels against torch's float32 product of the same shape, interleaved in one run."""
+
+import time
+from collections.abc import Callable
+
+import binary_kernels as kernels
+import numpy as np
+import pandas as pd
+
+from pipeline.progress import progress
+from pipeline.ratios import paired_ratio
+
+# M, N, K: a large batch through mlp-1024's first layer, a square, a small batch, one vector.
+SHAPES = ((5000, 1024, 784), (2048, 2048, 2048), (128, 1024, 784), (1, 4096, 4096))
+# A timed call is repeated until it takes this long, so that the clock does not matter.
+SECONDS = 0.05
+
+
+def benchmark(threads: int, rounds: int) -> pd.DataFrame:
+    """Time every kernel and shape, in turn, round after round.
+
+    Returns:
+        A row a shape and kernel: m, n, k, kernel, microseconds (median), gops (2MNK
+        operations, 10^9 a second), ratio to torch with lower and upper (95 % interval).
+    """
+    rows = []
+    with progress("benchmark", len(SHAPES) * rounds) as advance:
+        for shape in SHAPES:
+            calls = _calls(*shape, threads)
+            repeats = {name: _repeats(call) for name, call in calls.items()}
+            seconds: dict[str, list[float]] = {name: [] for name in calls}
+            for _ in range(rounds):
+                for name, call in calls.items():
+                    seconds[name].append(_time(call, repeats[name]))
+                advance(f"{shape[0]} x {shape[1]} x {shape[2]}")
+            rows += _rows(shape, {name: np.array(values) for name, values in seconds.items()})
+    return pd.DataFrame(rows)
+
+
+def _calls(m: int, n: int, k: int, threads: int) -> dict[str, Callable[[], object]]:
+    import torch
+
+    torch.set_num_threads(threads)
+    generator = np.random.default_rng(0)
+    x, w = (torch.from_numpy(generator.normal(size=s).astype(np.float32)) for s in ((m, k), (n, k)))
+    a, b = kernels.pack_rows(x.numpy()), kernels.interleave(kernels.pack_rows(w.numpy()))
+    ints = generator.integers(0, 16, (m, k), dtype=np.uint8)
+    return {
+        "torch float32": lambda: torch.mm(x, w.T),
+        "bits by bits": lambda: kernels.bits_by_bits(a, b, k, n, threads=threads),
+        "4-bit by bits": lambda: kernels.ints_by_bits(ints, 8, b, n, threads=threads),
+    }
+
+
+def _time(call: Callable[[], object], repeats: int) -> float:
+    started = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - started) / repeats
+
+
+def _repeats(call: Callable[[], object]) -> int:
+    call()
+    return max(1, round(SECONDS / _time(call, 3)))
+
+
+def _rows(shape: tuple[int, int, int], seconds: dict[str, np.ndarray]) -> list[dict[str, object]]:
+    m, n, k = shape
+    rows = []
+    for name, values in seconds.items():
+        ratio = paired_ratio(seconds["torch float32"], values)
+        median = float(np.median(values))
+        rows.append(
+            {
+                "m": m,
+                "n": n,
+                "k": k,
+                "kernel": name,
+                "microseconds": 1e6 * median,
+                "gops": 2e-9 * m * n * k / median,
+                "ratio": ratio.value,
+                "lower": ratio.lower,
+                "upper": ratio.upper,
+            }
+        )
+    return rows
