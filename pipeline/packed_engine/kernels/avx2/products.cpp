@@ -86,8 +86,9 @@ constexpr XorTables kXorTables = make_xor_tables();
 
 // A lookup adds at most 4 to a byte: 63 fit. Bytes hold two groups, hence 31 bytes.
 constexpr std::size_t kXorBytesUntilWide = 31;
-// A widening adds at most 248 to 16 bits: 264 fit.
-constexpr std::size_t kXorWideningsUntilOut = 264;
+// A widening adds at most 248 to 16 bits: 264 would fit. After four, the split nibbles of two
+// panels fill 15.5 KiB, half of the first-level cache, from where every tile of rows reads them.
+constexpr std::size_t kXorWideningsUntilOut = 4;
 constexpr std::size_t kXorBytesUntilOut = kXorBytesUntilWide * kXorWideningsUntilOut;
 
 // Four rows by two panels: 8 sums, 2 indices and a table stay in 16 registers, and a table
