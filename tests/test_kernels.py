@@ -103,15 +103,16 @@ def test_ints_by_bits(
 
 @every_set
 @pytest.mark.parametrize("value", [0, 1])
-def test_the_longest_sums_do_not_overflow(which: str, value: int) -> None:
+@pytest.mark.parametrize("rows", [1, 5])
+def test_the_longest_sums_do_not_overflow(which: str, value: int, rows: int) -> None:
     """All terms alike, over more elements than one pass of 16-bit counts holds."""
     k = 70_001
-    a = np.full((5, k), value, np.uint8)
+    a = np.full((rows, k), value, np.uint8)
     b = np.ones((3, k), np.uint8)
     out = kernels.bits_by_bits(pack(a), in_panels(b), k, 3, instruction_set=which)
-    np.testing.assert_array_equal(out, np.full((5, 3), k * (2 * value - 1)))
+    np.testing.assert_array_equal(out, np.full((rows, 3), k * (2 * value - 1)))
     out = kernels.ints_by_bits(15 * a, 15 * (1 - value), in_panels(b), 3, instruction_set=which)
-    np.testing.assert_array_equal(out, np.full((5, 3), 15 * k * (2 * value - 1)))
+    np.testing.assert_array_equal(out, np.full((rows, 3), 15 * k * (2 * value - 1)))
 
 
 BITS = pack(random_bits(1, 4, 20))

@@ -86,14 +86,20 @@ constexpr XorTables kXorTables = make_xor_tables();
 
 // A lookup adds at most 4 to a byte: 63 fit. Bytes hold two groups, hence 31 bytes.
 constexpr std::size_t kXorBytesUntilWide = 31;
-// A widening adds at most 248 to 16 bits: 264 would fit. After four, the split nibbles of two
+// A widening adds at most 248 to 16 bits: 264 fit. After four, the split nibbles of two
 // panels fill 15.5 KiB, half of the first-level cache, from where every tile of rows reads them.
-constexpr std::size_t kXorWideningsUntilOut = 4;
-constexpr std::size_t kXorBytesUntilOut = kXorBytesUntilWide * kXorWideningsUntilOut;
+constexpr std::size_t kXorBytesUntilOut = kXorBytesUntilWide * 4;
+// A single tile of rows reads them once only: then fewer passes over the output pay.
+constexpr std::size_t kXorBytesUntilOutOfFewRows = kXorBytesUntilWide * 264;
 
 // Four rows by two panels: 8 sums, 2 indices and a table stay in 16 registers, and a table
 // and an index each serve several lookups, so that loads do not bind.
 constexpr std::size_t kTileRows = 4;
+
+std::size_t xor_step(Range range) {
+  const bool few = range.row_end - range.row_begin <= kTileRows;
+  return few ? kXorBytesUntilOutOfFewRows : kXorBytesUntilOut;
+}
 
 // Split the nibbles of `Panels` panels once for all rows: (2 bytes, Panels, 32) indices.
 template <std::size_t Panels>
@@ -163,8 +169,9 @@ void xor_rows(const std::uint8_t* a, PanelOperand b, std::size_t row, std::size_
 template <std::size_t Panels>
 void xor_panels(const std::uint8_t* a, PanelOperand b, std::size_t panel, Range range,
                 std::uint8_t* indices, std::int32_t* out) {
-  for (std::size_t begin = 0; begin < b.bytes; begin += kXorBytesUntilOut) {
-    const std::size_t end = smaller(b.bytes, begin + kXorBytesUntilOut);
+  const std::size_t step = xor_step(range);
+  for (std::size_t begin = 0; begin < b.bytes; begin += step) {
+    const std::size_t end = smaller(b.bytes, begin + step);
     split_panels<Panels>(b, panel, begin, end, indices);
     std::size_t row = range.row_begin;
     for (; row + kTileRows <= range.row_end; row += kTileRows) {
@@ -185,7 +192,7 @@ void bits_by_bits(const std::uint8_t* a, std::size_t elements, PanelOperand b, s
       out[m * b.outputs + n] = static_cast<std::int32_t>(elements);
     }
   }
-  const std::size_t bytes = smaller(b.bytes, kXorBytesUntilOut);
+  const std::size_t bytes = smaller(b.bytes, xor_step(range));
   const Scratch<std::uint8_t> indices(bytes * 4 * kPanel);
   std::size_t panel = range.panel_begin;
   for (; panel + 2 <= range.panel_end; panel += 2) xor_panels<2>(a, b, panel, range, indices.get(), out);
