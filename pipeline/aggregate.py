@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline import tables
 from pipeline.outputs import whole_directory, write_text
-from pipeline.params import Params
+from pipeline.params import BASELINE, Params
 from pipeline.progress import say
 from pipeline.published import claims_table
 from pipeline.results import read_profile, read_runs
@@ -30,36 +30,33 @@ def aggregate(params: Params) -> None:
     per_run = tables.runs_table(runs)
     curves = tables.learning_curves(runs)
     report = Report(
-        accuracy=tables.accuracy_table(per_run),
-        costs=tables.costs_table(profile.measurements),
-        claims=claims_table(per_run, profile.measurements),
+        tables={
+            "runs": per_run,
+            "accuracy": tables.accuracy_table(per_run),
+            "learning_curves": curves,
+            "error_curves": tables.error_curves(curves),
+            "per_class_accuracy": tables.per_class_table(runs),
+            "confusion": tables.confusion_table(runs),
+            "measurements": profile.measurements,
+            "costs": tables.costs_table(profile.measurements),
+            "ledger": tables.ledger_table(profile.ledger),
+            "memory_curve": profile.memory_curve,
+            "claims": claims_table(per_run, profile.measurements),
+        },
         environments=profile.environments,
         params=params,
     )
-    written = {
-        "runs": per_run,
-        "accuracy": report.accuracy,
-        "learning_curves": curves,
-        "error_curves": tables.error_curves(curves),
-        "per_class_accuracy": tables.per_class_table(runs),
-        "confusion": tables.confusion_table(runs),
-        "measurements": profile.measurements,
-        "costs": report.costs,
-        "ledger": tables.ledger_table(profile.ledger),
-        "memory_curve": profile.memory_curve,
-        "claims": report.claims,
-    }
     # All is computed before anything is written: the three outputs belong together.
     figures = json.dumps(metrics(report), indent=2) + "\n"
     summary = render_summary(report)
     with whole_directory(TABLES) as folder:
-        for name, table in written.items():
+        for name, table in report.tables.items():
             table.round(4).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
         environments = json.dumps(profile.environments, indent=2) + "\n"
         (folder / "environments.json").write_text(environments)
     write_text(REPORTS / "metrics.json", figures)
     write_text(REPORTS / "summary.md", summary)
-    say(f"{TABLES}/ has {len(written)} tables; {REPORTS}/metrics.json and summary.md written")
+    say(f"{TABLES}/ has {len(report.tables)} tables; {REPORTS}/metrics.json and summary.md written")
 
 
 def metrics(report: Report) -> dict[str, dict[str, dict[str, float]]]:
@@ -79,7 +76,7 @@ def metrics(report: Report) -> dict[str, dict[str, dict[str, float]]]:
         figures = result[row["architecture"]][row["method"]]
         for cost in tables.COSTS:
             figures[cost] = round(row[cost], 4)
-            if row["method"] != tables.BASELINE:
+            if row["method"] != BASELINE:
                 name = cost.removesuffix("_seconds").removesuffix("_mib")
                 figures[f"{name}_ratio"] = round(row[f"{cost}_ratio"], 4)
     return result
@@ -94,8 +91,8 @@ def _accuracy_metrics(row: "pd.Series[Any]", accuracy: pd.DataFrame) -> dict[str
     }
     if row["seeds"] > 1:
         figures["test_accuracy_std"] = round(row["test_accuracy_std"], 4)
-    if row["method"] != tables.BASELINE:
+    if row["method"] != BASELINE:
         same = accuracy["architecture"] == row["architecture"]
-        baseline = accuracy[same & (accuracy["method"] == tables.BASELINE)]
+        baseline = accuracy[same & (accuracy["method"] == BASELINE)]
         figures["model_ratio"] = round(row["model_kib"] / baseline["model_kib"].iloc[0], 4)
     return figures

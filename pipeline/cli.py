@@ -9,6 +9,7 @@ import typer
 from pipeline.errors import PipelineError
 from pipeline.params import load_params
 from pipeline.progress import say
+from pipeline.ratios import ROUNDS_FOR_INTERVAL
 
 app = typer.Typer(
     help="Train float32 and binary networks, profile them, and regenerate the comparison.",
@@ -83,7 +84,9 @@ def plot() -> None:
 @app.command()
 def benchmark(
     threads: Annotated[int, typer.Option(min=1, max=256, help="For both sides.")] = 2,
-    rounds: Annotated[int, typer.Option(min=1, help="Every kernel once a round.")] = 15,
+    rounds: Annotated[
+        int, typer.Option(min=ROUNDS_FOR_INTERVAL, help="Every kernel once a round.")
+    ] = 15,
 ) -> None:
     """Time the packed engine's kernels against torch's float32 product."""
     from pipeline.benchmark import benchmark as run

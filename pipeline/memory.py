@@ -18,8 +18,8 @@ class PeakMemory:
     """Peaks of this process: over its whole life, and since this object was made.
 
     On Linux the kernel's own peak is reset here, so that what the process held for a moment
-    earlier (while importing, say) does not hide what comes later. Elsewhere it cannot be
-    reset, and `since_start` can come out too small, never too large.
+    earlier (while importing, say) does not count as what comes later. Elsewhere it cannot be
+    reset, and `since_start` can come out too large, never too small.
     """
 
     def __init__(self) -> None:

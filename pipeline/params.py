@@ -13,6 +13,8 @@ from ruamel.yaml.error import YAMLError
 from pipeline.errors import PipelineError
 
 PARAMS_FILE = Path("params.yaml")
+# The method that all others are compared with.
+BASELINE = "float"
 
 Binarization = Literal["float32", "deterministic", "stochastic"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -96,10 +98,10 @@ class Params(_Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if "float" not in self.methods:
-            raise ValueError("methods.float is missing: it is the baseline of every ratio")
-        if self.methods["float"].weights != "float32":
-            raise ValueError("methods.float must have float32 weights: it is the baseline")
+        if BASELINE not in self.methods:
+            raise ValueError(f"methods.{BASELINE} is missing: it is the baseline of every ratio")
+        if self.methods[BASELINE].weights != "float32":
+            raise ValueError(f"methods.{BASELINE} must have float32 weights: it is the baseline")
         if all(method.weights == "float32" for method in self.methods.values()):
             raise ValueError("methods has no binary network to compare with float")
         for name, values in (("architectures", self.architectures), ("seeds", self.seeds)):

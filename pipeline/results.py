@@ -1,6 +1,5 @@
 """Read what `train` and `profile` left, checked to be whole and to belong together."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline import checksum
 from pipeline.errors import PipelineError
 from pipeline.params import Params
 from pipeline.profile import PROFILES
-from pipeline.train import MODELS, RUNS, run_name
+from pipeline.train import RUNS, model_path, run_name
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,11 @@ def _read_run(name: str) -> Run:
         expected = metrics["model"]["sha256"]
     except (KeyError, TypeError) as error:
         raise PipelineError(f"{path} does not hold the metrics of a run: {advice}") from error
-    model = MODELS / f"{name}.safetensors"
-    if not model.exists():
-        raise PipelineError(f"{model} is missing: {advice}")
-    with model.open("rb") as file:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    model = model_path(name)
+    try:
+        actual = checksum.of_file(model)
+    except FileNotFoundError as error:
+        raise PipelineError(f"{model} is missing: {advice}") from error
     if actual != expected:
         raise PipelineError(
             f"{model} and {RUNS / name} are of different runs: {advice} again\n"

@@ -7,21 +7,33 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from pipeline.params import Params
-from pipeline.published import load_published, study_batch
+from pipeline.params import BASELINE, Params
+from pipeline.published import load_published, runs_of, study_batch
 from pipeline.ratios import ROUNDS_FOR_INTERVAL, Estimate
-from pipeline.tables import BASELINE
 
 
 @dataclass(frozen=True)
 class Report:
-    """The tables that the summary is made of (see `pipeline.tables`)."""
+    """What the summary is made of: every table by name, the machines and the params."""
 
-    accuracy: pd.DataFrame
-    costs: pd.DataFrame
-    claims: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
     environments: dict[str, dict[str, Any]]
     params: Params
+
+    @property
+    def accuracy(self) -> pd.DataFrame:
+        """A row an architecture and method: see `pipeline.tables.accuracy_table`."""
+        return self.tables["accuracy"]
+
+    @property
+    def costs(self) -> pd.DataFrame:
+        """A row an architecture, batch size and method: see `pipeline.tables.costs_table`."""
+        return self.tables["costs"]
+
+    @property
+    def claims(self) -> pd.DataFrame:
+        """A row a claim of the study: see `pipeline.published.claims_table`."""
+        return self.tables["claims"]
 
 
 def render_summary(report: Report) -> str:
@@ -34,7 +46,7 @@ def render_summary(report: Report) -> str:
         _figures(),
         _recipes(report),
         _measured_on(report),
-        _tables(),
+        _tables(report),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -52,8 +64,8 @@ def _answer(report: Report) -> str:
         f"**Binary networks saved {_saved(binary, 'epoch_seconds', 'training time')} and "
         f"{_saved(binary, 'training_memory_mib', 'training memory')}, and lost "
         f"{_range(lost, 1)} points of test accuracy.** "
-        "Against float32 networks of the same layers, trained with the same optimizer at batch "
-        f"{batch}, an epoch took {_range(binary['epoch_seconds_ratio'], 2)} times as long and "
+        f"Against float32 networks of the same layers at batch {batch}, an epoch took "
+        f"{_range(binary['epoch_seconds_ratio'], 2)} times as long and "
         f"{_range(binary['training_memory_mib_ratio'], 2)} times the memory (medians; the list "
         f"below says where the rounds do not tell the two apart). {_simulated(report)}"
         f"{_claims_held(report)}"
@@ -228,14 +240,13 @@ def _study(report: Report) -> str:
     batch = study_batch(report.costs)
     rows = []
     for _, row in report.claims.iterrows():
-        unit = " points" if row["quantity"] == "test accuracy" else " %"
+        accuracy = row["quantity"] == "test accuracy"
+        unit, sense = (" points", "gained") if accuracy else (" %", "saved")
         rows.append(
             [
                 row["architecture"],
                 f"{row['method']} against {row['reference']}",
-                {"test accuracy": "test accuracy gained"}.get(
-                    row["quantity"], f"{row['quantity']} saved"
-                ),
+                f"{row['quantity']} {sense}",
                 f"{row['published']:+.1f}{unit}",
                 f"{row['ours']:+.1f}{unit} [{row['lower']:+.1f}, {row['upper']:+.1f}]",
                 row["holds"],
@@ -263,9 +274,7 @@ def _printed(report: Report, architecture: str) -> str:
     published = load_published()
     batch = study_batch(report.costs)
     rows = []
-    for name, section in published.items():
-        if name != architecture and not name.startswith(f"{architecture}-"):
-            continue
+    for section in runs_of(published, architecture):
         for method, printed in section.items():
             if method not in report.params.methods:
                 continue
@@ -309,9 +318,10 @@ def _recipes(report: Report) -> str:
         [
             "## Recipes",
             f"All at batch {report.params.train.batch_size}, from "
-            "[params.yaml](../params.yaml). Binary networks see fewer bits of every pixel than "
-            "float; annealed noise falls from 1 (the study's stochastic binarization) to 0 "
-            "(deterministic, as the network predicts) over the training.",
+            "[params.yaml](../params.yaml). *Pixel bits* are how many of a pixel's 8 bits the "
+            "network sees. *Weight noise* that is annealed falls over the training from 1, the "
+            "study's stochastic binarization, to 0, the deterministic one that predicts; "
+            "constant, it stays 1.",
             _markdown(["", *methods], rows),
         ]
     )
@@ -380,23 +390,12 @@ def _machine(machine: dict[str, Any]) -> str:
     )
 
 
-TABLES = (
-    "runs",
-    "accuracy",
-    "per_class_accuracy",
-    "confusion",
-    "learning_curves",
-    "measurements",
-    "costs",
-    "ledger",
-    "memory_curve",
-    "claims",
-)
-
-
-def _tables() -> str:
-    links = ", ".join(f"[{name.replace('_', ' ')}](tables/{name}.csv)" for name in TABLES)
-    return f"## Tables\n\nAll of the above comes from these: {links}, [metrics](metrics.json)."
+def _tables(report: Report) -> str:
+    links = [f"[{name.replace('_', ' ')}](tables/{name}.csv)" for name in report.tables]
+    return (
+        f"## Tables\n\nAll of the above comes from these: {', '.join(links)}, "
+        "[metrics](metrics.json)."
+    )
 
 
 def _binary(report: Report) -> list[str]:

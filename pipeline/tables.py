@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.memory import MIB
+from pipeline.params import BASELINE
 from pipeline.ratios import paired_ratio
 from pipeline.results import Run
 
-BASELINE = "float"
 PARTS = ("training", "validation", "test")
 COSTS = ("epoch_seconds", "process_memory_mib", "training_memory_mib")
 

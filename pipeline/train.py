@@ -1,7 +1,6 @@
 """The one epoch loop, for every engine, and the files that a training run leaves."""
 
 import csv
-import hashlib
 import json
 import math
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import checksum
 from pipeline.data import store
 from pipeline.data.store import Dataset, Part
 from pipeline.engine import Engine, create_engine
@@ -26,6 +26,11 @@ RUNS = Path("runs")
 def run_name(architecture: str, method: str, seed: int) -> str:
     """Return the name that a run's model file and folder share."""
     return f"{architecture}-{method}-{seed}"
+
+
+def model_path(name: str) -> Path:
+    """Return the model file of the run called `name`."""
+    return MODELS / f"{name}.safetensors"
 
 
 def train(params: Params, architecture: str, method_name: str, seed: int) -> None:
@@ -54,16 +59,16 @@ def train(params: Params, architecture: str, method_name: str, seed: int) -> Non
         part: evaluate(engine, images, classes).summary(data.class_names)
         for part, images in parts.items()
     }
-    model = MODELS / f"{name}.safetensors"
+    model = model_path(name)
     with whole_file(model) as path:
         engine.save(path)
-        content = path.read_bytes()
+        size, digest = path.stat().st_size, checksum.of_file(path)
     metrics = {
         "architecture": architecture,
         "method": method_name,
         "seed": seed,
         "parameters": engine.parameter_count(),
-        "model": {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()},
+        "model": {"bytes": size, "sha256": digest},
         **results,
     }
     with whole_directory(RUNS / name) as folder:
@@ -127,7 +132,7 @@ def run_epoch(
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, float]]) -> None:
-    # Not pandas: importing it would be half of the memory of a process that trains in bits.
+    # Not pandas: it would stay in the memory of every process whose memory is measured.
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()

@@ -150,6 +150,12 @@ PANELS = in_panels(random_bits(2, 6, 20))
         ),
         (lambda: kernels.bits_by_bits(BITS, PANELS, 20, 33), ValueError, "outputs does not fit"),
         (lambda: kernels.bits_by_bits(BITS, PANELS, 25, 6), ValueError, "b must have one byte"),
+        (lambda: kernels.bits_by_bits(BITS, PANELS, 2**31, 6), ValueError, "elements must be in"),
+        (
+            lambda: kernels.ints_by_bits(np.zeros((1, 2**31 // 45 + 1), np.uint8), 0, PANELS, 6),
+            ValueError,
+            "sums could overflow",
+        ),
         (
             lambda: kernels.bits_by_bits(BITS[:, :2].copy(), PANELS, 20, 6),
             ValueError,

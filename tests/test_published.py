@@ -3,7 +3,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.published import claims_table, load_published, study_batch
+from pipeline.published import claims_table, load_published, runs_of, study_batch
 
 SECONDS = {"float": 2.0, "deterministic": 1.0, "stochastic": 1.0}
 MEMORY = {"float": 100.0, "deterministic": 110.0, "stochastic": 99.0}
@@ -68,6 +68,13 @@ def test_the_smaller_stochastic_network_is_compared_at_its_own_epochs() -> None:
     memory = claim(table, "mlp-128", "stochastic", "deterministic", "process memory")
     assert memory["published"] == pytest.approx(100 * (1 - 869.63 / 931.56))
     assert memory["holds"] == "yes"
+
+
+def test_an_architecture_gets_the_studys_runs_of_its_own() -> None:
+    published = load_published()
+    for architecture, epochs in (("mlp-128", [1000, 500]), ("mlp-1024", [1000])):
+        assert [run["epochs"] for run in runs_of(published, architecture)] == epochs
+    assert runs_of(published, "mlp-128-500") == []
 
 
 def test_the_studys_headline_is_what_its_figures_say() -> None:

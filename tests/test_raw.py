@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.data import idx, raw
+from pipeline import checksum
+from pipeline.data import raw
 from pipeline.errors import PipelineError
 from tests.conftest import IDX_NAMES, WriteIdx, to_idx
 
@@ -14,7 +15,7 @@ def read(folder: Path, checksums: dict[str, str] | None = None) -> raw.RawDatase
 
 
 def sums(arrays: dict[str, NDArray[np.uint8]]) -> dict[str, str]:
-    return {role: idx.sha256(to_idx(array)) for role, array in arrays.items()}
+    return {role: checksum.of_bytes(to_idx(array)) for role, array in arrays.items()}
 
 
 @pytest.mark.parametrize("compress", [False, True])
@@ -59,7 +60,7 @@ def test_another_content_shows_both_checksums(
         read(folder, expected)
     message = str(error.value)
     assert str(path) in message
-    assert idx.sha256(bytes(changed)) in message
+    assert checksum.of_bytes(bytes(changed)) in message
     assert expected["train-images"] in message
 
 
@@ -74,7 +75,7 @@ def test_swapped_files_are_called_swapped(
     for checksums in (sums(arrays), None):
         with pytest.raises(PipelineError, match="swapped") as error:
             read(folder, checksums)
-        assert idx.sha256(to_idx(arrays["train-labels"])) in str(error.value)
+        assert checksum.of_bytes(to_idx(arrays["train-labels"])) in str(error.value)
 
 
 def test_images_and_labels_of_different_counts(arrays: dict[str, NDArray[np.uint8]]) -> None:

@@ -1,12 +1,14 @@
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pipeline.data import raw, sources
 from pipeline.errors import PipelineError
 from pipeline.params import DataParams, Params
-from tests.conftest import WriteIdx
+from tests.conftest import IDX_NAMES, WriteIdx, to_idx
 
 
 def lines() -> list[str]:
@@ -71,6 +73,56 @@ def test_files_in_the_local_folder_are_verified(
     write_idx(project / "raw")
     with pytest.raises(PipelineError, match=raw.FASHION_MNIST_SHA256["train-images"]):
         sources.find(data_params(params, source="auto"), lines().append)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "folder", "prefix", "first_label"),
+    [
+        ("mnist", "MNIST", "", 0),
+        ("kmnist", "KMNIST", "", 0),
+        ("emnist-digits", "EMNIST", "emnist-digits-", 0),
+        ("emnist-letters", "EMNIST", "emnist-letters-", 1),
+    ],
+)
+def test_torchvisions_datasets(
+    tmp_path: Path,
+    arrays: dict[str, NDArray[np.uint8]],
+    dataset: str,
+    folder: str,
+    prefix: str,
+    first_label: int,
+) -> None:
+    """torchvision finds the files where it would put them, and downloads nothing."""
+    path = tmp_path / folder / "raw"
+    path.mkdir(parents=True)
+    for role, name in IDX_NAMES.items():
+        array = arrays[role]
+        if prefix:
+            name = prefix + name.replace("t10k", "test")
+            array = array.transpose(0, 2, 1) if role.endswith("images") else array + first_label
+        (path / name).write_bytes(to_idx(np.ascontiguousarray(array)))
+    loaded = sources._torchvision(dataset, tmp_path)
+    for role, array in (
+        ("train-images", loaded.train_images),
+        ("train-labels", loaded.train_labels),
+        ("test-images", loaded.test_images),
+        ("test-labels", loaded.test_labels),
+    ):
+        np.testing.assert_array_equal(array, arrays[role])
+        assert array.dtype == np.uint8
+    assert len(loaded.class_names) == {"emnist-letters": 26}.get(dataset, 10)
+    assert "N/A" not in loaded.class_names
+
+
+def test_torchvisions_fashion_mnist_is_verified(
+    tmp_path: Path, arrays: dict[str, NDArray[np.uint8]]
+) -> None:
+    path = tmp_path / "FashionMNIST" / "raw"
+    path.mkdir(parents=True)
+    for role, name in IDX_NAMES.items():
+        (path / name).write_bytes(to_idx(arrays[role]))
+    with pytest.raises(PipelineError, match=raw.FASHION_MNIST_SHA256["train-images"]):
+        sources._torchvision("fashion-mnist", tmp_path)
 
 
 def test_class_names_need_a_folder(params: Params) -> None:

@@ -1,7 +1,6 @@
 """Read the IDX format of the MNIST family: magic, big-endian sizes, then unsigned bytes."""
 
 import gzip
-import hashlib
 import math
 import zlib
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import checksum
 from pipeline.errors import PipelineError
 
 # More than 8 times Fashion-MNIST's training images: a file that unpacks to more is refused
@@ -35,7 +35,7 @@ def read_bytes(path: Path, expected: str | None = None) -> bytes:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise PipelineError(
             f"{path} is truncated or corrupt: {error}. Get the file again.\n"
-            f"  sha256 of the file as it is: {sha256(path.read_bytes())}"
+            f"  sha256 of the file as it is: {checksum.of_file(path)}"
             + (f"\n  expected, decompressed:      {expected}" if expected else "")
         ) from error
     except OSError as error:
@@ -76,10 +76,5 @@ def parse(content: bytes, path: Path, dimensions: int) -> NDArray[np.uint8]:
     return np.frombuffer(content, np.uint8, offset=header).reshape(sizes)
 
 
-def sha256(content: bytes) -> str:
-    """Return the SHA-256 of `content` in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def _sum_of(content: bytes) -> str:
-    return f"\n  sha256 of its content: {sha256(content)}"
+    return f"\n  sha256 of its content: {checksum.of_bytes(content)}"

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import checksum
 from pipeline.data import idx
 from pipeline.errors import PipelineError
 
@@ -63,7 +64,7 @@ def read_folder(
         path = _find(folder, role)
         content = idx.read_bytes(path, expected=checksums[role] if checksums else None)
         if checksums is not None:
-            _verify(path, role, idx.sha256(content), checksums)
+            _verify(path, role, checksum.of_bytes(content), checksums)
         arrays[role] = idx.parse(content, path, 3 if role.endswith("images") else 1)
     return assemble(arrays, class_names, str(folder))
 

@@ -1,6 +1,5 @@
 """The split dataset on disk: a .npy file an array, and dataset.json with their checksums."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import checksum
 from pipeline.data.raw import RawDataset
 from pipeline.data.split import stratified_split
 from pipeline.errors import PipelineError
@@ -68,7 +68,7 @@ def store(raw: RawDataset, params: DataParams, folder: Path = FOLDER) -> None:
             flat = array.reshape(len(array), -1) if name.endswith("images") else array
             path = temporary / f"{name}.npy"
             np.save(path, np.ascontiguousarray(flat), allow_pickle=False)
-            sums[path.name] = _sha256(path)
+            sums[path.name] = checksum.of_file(path)
         # Nothing here tells which source was used: whoever runs this on the same dataset
         # must get the same folder, to the byte.
         description = {
@@ -90,7 +90,7 @@ def load(folder: Path = FOLDER) -> Dataset:
     for name, expected in description["sha256"].items():
         path = folder / name
         try:
-            actual = _sha256(path)
+            actual = checksum.of_file(path)
             if actual != expected:
                 raise PipelineError(
                     f"{path} is not what fetch wrote: run `dvc repro fetch --force`.\n"
@@ -119,8 +119,3 @@ def _read_description(folder: Path) -> dict[str, Any]:
             f"cannot read {path}: {error}. Run `dvc repro fetch --force`."
         ) from error
     return description
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

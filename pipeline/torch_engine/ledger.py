@@ -22,8 +22,8 @@ def measure_ledger(
 
     Returns:
         Bytes of weights (with batch normalization's parameters and statistics), gradients,
-        optimizer_state, saved_activations (what autograd keeps for the backward pass, the
-        input and the weights themselves not counted) and input.
+        optimizer_state, saved_activations (what autograd keeps for the backward pass, binarized
+        copies of weights among it, the input and the weights themselves not) and input.
     """
     weights = [*network.parameters(), *network.buffers()]
     saved: dict[int, int] = {}

@@ -52,13 +52,12 @@ Bytes pack_rows(nb::handle x_object, int threads, const std::string& name) {
   const auto* packing = chosen(name).packing;
   const std::size_t rows = x.shape[0], columns = x.shape[1];
   Result<std::uint8_t> out({rows, bytes_for(columns)});
-  const int count = checked_threads(threads);
+  const int team = checked_threads(threads);
   {
     nb::gil_scoped_release unlocked;
-#pragma omp parallel for num_threads(count)
-    for (std::size_t r = 0; r < rows; ++r) {
+    kernels::for_each(rows, team, [&](std::size_t r) {
       packing->pack_row(x.data + r * columns, columns, out.data.get() + r * bytes_for(columns));
-    }
+    });
   }
   return out.release();
 }
@@ -71,11 +70,10 @@ Bytes interleave(nb::handle rows_object, int threads, const std::string& name) {
   const int team = checked_threads(threads);
   {
     nb::gil_scoped_release unlocked;
-#pragma omp parallel for num_threads(team)
-    for (std::size_t p = 0; p < panels; ++p) {
+    kernels::for_each(panels, team, [&](std::size_t p) {
       packing->interleave_panel(rows.data + p * kPanel * bytes, kernels::rows_in_panel(p, count),
                                 bytes, out.data.get() + p * bytes * kPanel);
-    }
+    });
   }
   return out.release();
 }
@@ -92,11 +90,10 @@ Bytes transpose(nb::handle rows_object, std::size_t columns, int threads,
   const int team = checked_threads(threads);
   {
     nb::gil_scoped_release unlocked;
-#pragma omp parallel for num_threads(team)
-    for (std::size_t p = 0; p < panels; ++p) {
+    kernels::for_each(panels, team, [&](std::size_t p) {
       packing->transpose_panel(rows.data, count, columns, p,
                                out.data.get() + p * bytes_for(count) * kPanel);
-    }
+    });
   }
   return out.release();
 }
@@ -104,8 +101,11 @@ Bytes transpose(nb::handle rows_object, std::size_t columns, int threads,
 Ints bits_by_bits(nb::handle a_object, nb::handle b_object, std::size_t elements,
                   std::size_t outputs, int threads, const std::string& name) {
   const auto a = check<std::uint8_t>(a_object, "a", 2);
+  if (elements == 0 || elements > kernels::products::kMostBits) {
+    throw nb::value_error("elements must be in 1..2^31 - 1");
+  }
   const auto b = checked_panels(b_object, outputs, elements);
-  if (elements == 0 || a.shape[1] != b.bytes) {
+  if (a.shape[1] != b.bytes) {
     throw nb::value_error("a must have as many bytes a row as b has on its second axis");
   }
   const auto* products = chosen(name).products;
@@ -124,6 +124,9 @@ Ints ints_by_bits(nb::handle a_object, int offset, nb::handle b_object, std::siz
                   int threads, const std::string& name) {
   const auto a = check<std::uint8_t>(a_object, "a", 2);
   const std::size_t elements = a.shape[1];
+  if (elements > kernels::products::kMostInts) {
+    throw nb::value_error("a has too many elements a row: sums could overflow");
+  }
   const auto b = checked_panels(b_object, outputs, elements);
   if (offset < 0 || offset > 15) throw nb::value_error("offset must be in 0..15");
   if (*std::max_element(a.data, a.data + a.shape[0] * elements) > 15) {

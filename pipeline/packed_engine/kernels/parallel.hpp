@@ -1,4 +1,4 @@
-// Divide a product among threads, by rows or by panels.
+// Work for several threads: items one by one, or a product by rows or by panels.
 #pragma once
 
 #include <omp.h>
@@ -8,6 +8,13 @@
 #include "products.hpp"
 
 namespace kernels {
+
+// Call work(i) for every i below `count`; each call writes what is its own.
+template <typename Work>
+void for_each(std::size_t count, int threads, Work work) {
+#pragma omp parallel for num_threads(threads)
+  for (std::size_t i = 0; i < count; ++i) work(i);
+}
 
 // Rows are divided while every thread gets whole tiles of them; a product of few rows (one, in
 // prediction) is divided by panels. Every thread gets its own slice of `out`, and the results

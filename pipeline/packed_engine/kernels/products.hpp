@@ -11,6 +11,9 @@
 
 namespace kernels::products {
 
+inline constexpr std::size_t kMostBits = (std::size_t{1} << 31) - 1;
+inline constexpr std::size_t kMostInts = kMostBits / 45;
+
 struct Range {
   std::size_t row_begin, row_end, panel_begin, panel_end;
 };
@@ -24,13 +27,13 @@ struct PanelOperand {
 
 // out[m, n] = sum over k of a[m, k] b[n, k], both +1/-1.
 // a: rows of bits, (M, bytes). elements: K, at most 8 bytes. out: (M, outputs) int32.
-// No overflow for K below 2^31.
+// No overflow for K up to kMostBits.
 using BitsByBits = void (*)(const std::uint8_t* a, std::size_t elements, PanelOperand b,
                             std::int32_t* out, Range range);
 
 // out[m, n] = sum over k of a[m, k] b[n, k], a small integers, b +1/-1.
 // a: (M, elements) bytes, each the integer plus `offset`, in 0..15.
-// No overflow for K below 2^27.
+// No overflow for K up to kMostInts: partial results reach 45 K.
 using IntsByBits = void (*)(const std::uint8_t* a, std::size_t elements, int offset,
                             PanelOperand b, std::int32_t* out, Range range);
 
