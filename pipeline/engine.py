@@ -5,13 +5,15 @@ imports (torch, say) happen when it is chosen, and in no process that chose anot
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.params import MethodParams
+from pipeline.data.store import Dataset, Part
+from pipeline.params import Method, PackedMethod
 
 
 class Engine(Protocol):
@@ -20,6 +22,7 @@ class Engine(Protocol):
     def train_batch(
         self,
         images: NDArray[np.uint8],
+        index: NDArray[np.int64],
         labels: NDArray[np.uint8],
         learning_rate: float,
         progress: float,
@@ -27,7 +30,8 @@ class Engine(Protocol):
         """Take one step: forward, backward, update, clip.
 
         Args:
-            images: (batch, pixels) uint8, batch at least 2.
+            images: (images, bytes) uint8: all that there are, as `encode` gives them.
+            index: (batch) int64: the rows of `images` that make the batch, at least 2.
             labels: (batch) uint8, below the number of classes.
             learning_rate: of this step, already scheduled.
             progress: the share of all steps already taken, in [0, 1).
@@ -37,7 +41,7 @@ class Engine(Protocol):
         """Return (batch, classes) class scores of the network as it predicts.
 
         Args:
-            images: (batch, pixels) uint8, batch at least 1.
+            images: (batch, bytes) uint8, as `encode` gives them, batch at least 1.
         """
 
     def save(self, path: Path) -> None:
@@ -46,24 +50,46 @@ class Engine(Protocol):
     def parameter_count(self) -> int:
         """Return how many numbers or bits training learns."""
 
-    def ledger(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Mapping[str, int]:
+    def ledger(
+        self, images: NDArray[np.uint8], index: NDArray[np.int64], labels: NDArray[np.uint8]
+    ) -> Mapping[str, int]:
         """Return the bytes that a training step on this batch holds, by kind.
 
-        The kinds are weights, gradients, optimizer state, saved activations (all that is
-        kept between forward and backward), and input (the batch as the network reads it).
+        The kinds are weights, gradients, optimizer_state, saved_activations (all that is kept
+        between forward and backward), input (the batch as the network reads it) and workspace
+        (named temporaries). Called after a step.
         """
 
 
-def create_engine(method: MethodParams, widths: list[int], *, seed: int, threads: int) -> Engine:
+def create_engine(method: Method, widths: list[int], *, seed: int, threads: int) -> Engine:
     """Build a freshly initialized network.
 
     Args:
-        method: a section of `methods` in params.yaml.
+        method: of `methods` in params.yaml.
         widths: of all layers, the input's pixels first and the classes last.
         seed: of the initialization and of every random draw in training.
         threads: how many the engine may use.
     """
-    # Only the torch engine exists so far; the packed engine is chosen here by method.engine.
+    if isinstance(method, PackedMethod):
+        from pipeline.packed_engine.engine import PackedEngine
+
+        return PackedEngine(method, widths, seed=seed, threads=threads)
     from pipeline.torch_engine.engine import TorchEngine
 
     return TorchEngine(method, widths, seed=seed, threads=threads)
+
+
+def encode(method: Method, data: Dataset) -> Dataset:
+    """Return the dataset with its images as the method's engine holds them.
+
+    The torch engine holds uint8 pixels, a byte each; the packed engine two pixels a byte.
+    """
+    if not isinstance(method, PackedMethod):
+        return data
+    from pipeline.packed_engine.encoding import encode as encode_images
+
+    parts = {
+        name: Part(encode_images(part.images, method.pixel_bits), part.labels)
+        for name, part in data.parts().items()
+    }
+    return replace(data, **parts)

@@ -4,10 +4,11 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.data import store
-from pipeline.engine import create_engine
+from pipeline.engine import create_engine, encode
 from pipeline.memory import PeakMemory
 from pipeline.outputs import write_text
 from pipeline.params import Params
@@ -51,7 +52,7 @@ def measure(
     """
     params.check_known(architecture, method_name)
     method = params.methods[method_name]
-    data = store.load()
+    data = encode(method, store.load())
     # An engine's imports belong to the process, not to the training.
     create_engine(method, [data.pixels, 1, 2], seed=SEED, threads=params.train.threads)
 
@@ -60,9 +61,10 @@ def measure(
     engine = create_engine(
         method, layer_widths(architecture, data), seed=SEED, threads=params.train.threads
     )
-    images, labels = data.train.images[:batch_size], data.train.labels[:batch_size]
+    index = np.arange(batch_size)
+    labels = data.train.labels[:batch_size]
     for _ in range(WARMUP_STEPS):
-        engine.train_batch(images, labels, method.learning_rate, 0.0)
+        engine.train_batch(data.train.images, index, labels, method.learning_rate, 0.0)
     seconds: list[float] = []
     while sum(seconds) < params.profile.seconds:
         started = time.perf_counter()
@@ -74,6 +76,6 @@ def measure(
         training_memory=memory.since_start(),
         network_built=built,
         finished=time.time(),
-        ledger=dict(engine.ledger(images, labels)),
+        ledger=dict(engine.ledger(data.train.images, index, labels)),
     )
     write_text(output, json.dumps(measurement.model_dump()))

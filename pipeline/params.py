@@ -46,20 +46,30 @@ class TrainParams(_Section):
     threads: Annotated[int, Field(ge=1, le=256)]
 
 
-class MethodParams(_Section):
-    """One way to train: how numbers are held, and the recipe that goes with it."""
+class _Method(_Section):
+    """What every way to train has: the numbers and the length of the recipe."""
 
-    engine: Literal["torch"]
     weights: Binarization
     activations: Binarization
-    pixel_bits: Annotated[int, Field(ge=1, le=8)]
     epochs: Annotated[int, Field(ge=1)]
-    optimizer: Literal["adam", "momentum", "sgd"]
     learning_rate: Annotated[float, Field(gt=0)]
     schedule: Literal["cosine", "exponential", "constant"]
+    weight_noise: Literal["constant", "annealed"] | None = None
+
+    @model_validator(mode="after")
+    def _noise_fits(self) -> Self:
+        if (self.weights == "stochastic") != (self.weight_noise is not None):
+            raise ValueError("weight_noise belongs to stochastic weights, and only to them")
+        return self
+
+
+class TorchMethod(_Method):
+    """A network in torch: float32, or binary and simulated in float32."""
+
+    pixel_bits: Annotated[int, Field(ge=1, le=8)]
+    optimizer: Literal["adam", "momentum", "sgd"]
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     latent_range: Annotated[float, Field(gt=0, le=1)] | None = None
-    weight_noise: Literal["constant", "annealed"] | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -67,13 +77,63 @@ class MethodParams(_Section):
             raise ValueError("weights and activations must be both float32 or both binary")
         if (self.weights == "float32") != (self.latent_range is None):
             raise ValueError("latent_range belongs to binary weights, and only to them")
-        if (self.weights == "stochastic") != (self.weight_noise is not None):
-            raise ValueError("weight_noise belongs to stochastic weights, and only to them")
         if self.weights != "float32" and self.weight_decay:
             raise ValueError(
                 "weight_decay must be 0 for binary weights: it would pull the latent weights "
                 "to 0, where their signs are noise"
             )
+        return self
+
+
+class PackedMethod(_Method):
+    """A binary network trained in bits.
+
+    Attributes:
+        gradient_bits: of the gradients in the backward pass's products; 32 is exact.
+        state_bits: of latent weights and of each of Adam's moments; 8 holds the weights in 16.
+        bop_adaptivity: gamma of Bop (arXiv 1906.02107).
+        bop_threshold: tau of Bop.
+    """
+
+    weights: Literal["deterministic", "stochastic"]
+    activations: Literal["deterministic", "stochastic"]
+    pixel_bits: Annotated[int, Field(ge=1, le=4)]
+    gradient_bits: Literal[2, 4, 8, 32]
+    optimizer: Literal["adam", "bop"]
+    state_bits: Literal[8, 16, 32] | None = None
+    latent_range: Annotated[float, Field(gt=0, le=1)] | None = None
+    bop_adaptivity: Annotated[float, Field(gt=0, le=1)] | None = None
+    bop_threshold: Annotated[float, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        owners = {
+            "state_bits": "adam",
+            "latent_range": "adam",
+            "bop_adaptivity": "bop",
+            "bop_threshold": "bop",
+        }
+        for key, owner in owners.items():
+            if (self.optimizer == owner) != (getattr(self, key) is not None):
+                raise ValueError(f"{key} belongs to optimizer: {owner}, and only to it")
+        if self.optimizer == "bop" and self.weights == "stochastic":
+            raise ValueError("bop has no latent weights to binarize stochastically")
+        return self
+
+
+Method = TorchMethod | PackedMethod
+
+
+class MethodGroups(_Section):
+    """The methods by engine, so that a change of one engine retrains its own networks only."""
+
+    torch: Annotated[dict[Name, TorchMethod], Field(min_length=1)]
+    packed: Annotated[dict[Name, PackedMethod], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        if twice := set(self.torch) & set(self.packed):
+            raise ValueError(f"{', '.join(sorted(twice))}: the name of two methods")
         return self
 
 
@@ -93,17 +153,19 @@ class Params(_Section):
     seeds: Annotated[list[Seed], Field(min_length=1)]
     data: DataParams
     train: TrainParams
-    methods: Annotated[dict[Name, MethodParams], Field(min_length=1)]
+    groups: Annotated[MethodGroups, Field(alias="methods")]
     profile: ProfileParams
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if BASELINE not in self.methods:
-            raise ValueError(f"methods.{BASELINE} is missing: it is the baseline of every ratio")
+        if BASELINE not in self.groups.torch:
+            raise ValueError(
+                f"methods.torch.{BASELINE} is missing: it is the baseline of every ratio"
+            )
         if self.methods[BASELINE].weights != "float32":
-            raise ValueError(f"methods.{BASELINE} must have float32 weights: it is the baseline")
-        if all(method.weights == "float32" for method in self.methods.values()):
-            raise ValueError("methods has no binary network to compare with float")
+            raise ValueError(
+                f"methods.torch.{BASELINE} must have float32 weights: it is the baseline"
+            )
         for name, values in (("architectures", self.architectures), ("seeds", self.seeds)):
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} lists a value twice")
@@ -114,6 +176,11 @@ class Params(_Section):
                 f"({self.data.train_images})"
             )
         return self
+
+    @property
+    def methods(self) -> dict[str, Method]:
+        """All methods by name, those of torch first."""
+        return {**self.groups.torch, **self.groups.packed}
 
     @property
     def profiled_batch_sizes(self) -> list[int]:
@@ -175,12 +242,21 @@ def _suggestion(location: Sequence[int | str]) -> str:
     """Offer the known key that the unknown one resembles most, if any does."""
     section: Any = Params
     for part in location[:-1]:
-        if section is Params and part == "methods":
-            section = MethodParams
-        elif isinstance(part, str) and part in section.model_fields:
-            section = section.model_fields[part].annotation
-    close = difflib.get_close_matches(str(location[-1]), list(section.model_fields), n=1)
+        section = _MEMBERS.get((section, part)) or section
+    known = [field.alias or name for name, field in section.model_fields.items()]
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+# Where a key of a section leads. A method's own name leads nowhere further.
+_MEMBERS: dict[tuple[type[BaseModel], int | str], type[BaseModel]] = {
+    (Params, "data"): DataParams,
+    (Params, "train"): TrainParams,
+    (Params, "methods"): MethodGroups,
+    (Params, "profile"): ProfileParams,
+    (MethodGroups, "torch"): TorchMethod,
+    (MethodGroups, "packed"): PackedMethod,
+}
 
 
 def _check_listed(kind: str, value: object, known: Sequence[object]) -> None:

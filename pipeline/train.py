@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pipeline import checksum
 from pipeline.data import store
 from pipeline.data.store import Dataset, Part
-from pipeline.engine import Engine, create_engine
+from pipeline.engine import Engine, create_engine, encode
 from pipeline.evaluate import evaluate
 from pipeline.outputs import whole_directory, whole_file
-from pipeline.params import MethodParams, Params, hidden_widths
+from pipeline.params import Method, Params, hidden_widths
 from pipeline.progress import progress, say
 
 MODELS = Path("models")
@@ -45,7 +45,7 @@ def train(params: Params, architecture: str, method_name: str, seed: int) -> Non
     """
     params.check_known(architecture, method_name, seed)
     method = params.methods[method_name]
-    data = store.load()
+    data = encode(method, store.load())
     engine = create_engine(
         method, layer_widths(architecture, data), seed=seed, threads=params.train.threads
     )
@@ -83,7 +83,7 @@ def layer_widths(architecture: str, data: Dataset) -> list[int]:
 
 
 def fit(
-    engine: Engine, data: Dataset, method: MethodParams, batch_size: int, seed: int, name: str
+    engine: Engine, data: Dataset, method: Method, batch_size: int, seed: int, name: str
 ) -> list[dict[str, float]]:
     """Train for `method.epochs` epochs and return the history, a row an epoch.
 
@@ -121,14 +121,14 @@ def fit(
 
 
 def run_epoch(
-    engine: Engine, part: Part, method: MethodParams, batch_size: int, seed: int, epoch: int
+    engine: Engine, part: Part, method: Method, batch_size: int, seed: int, epoch: int
 ) -> None:
     """Train once on all of `part` in this epoch's own order."""
     batches = epoch_batches(len(part), batch_size, seed, epoch)
     for step, indices in enumerate(batches):
         done = (epoch + step / len(batches)) / method.epochs
         rate = method.learning_rate * schedule_factor(method.schedule, done)
-        engine.train_batch(part.images[indices], part.labels[indices], rate, done)
+        engine.train_batch(part.images, indices, part.labels[indices], rate, done)
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, float]]) -> None:

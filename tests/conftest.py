@@ -87,7 +87,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_idx: WriteIdx
         validation_images=30,
     )
     document["train"]["batch_size"] = 10
-    for method in document["methods"].values():
+    for method in (m for group in document["methods"].values() for m in group.values()):
         method["epochs"] = 3
     document["profile"].update(batch_sizes=[20], rounds=2, seconds=0.01)
     with Path("params.yaml").open("w") as file:

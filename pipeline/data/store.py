@@ -32,17 +32,21 @@ class Part:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The three parts of the dataset, and what its labels mean."""
+    """The three parts of the dataset, and what its labels mean.
+
+    Attributes:
+        pixels: how many pixels an image has: the width of the first layer.
+    """
 
     train: Part
     validation: Part
     test: Part
     class_names: tuple[str, ...]
+    pixels: int
 
-    @property
-    def pixels(self) -> int:
-        """How many pixels an image has: the width of the first layer."""
-        return int(self.train.images.shape[1])
+    def parts(self) -> dict[str, Part]:
+        """Return the parts by name."""
+        return {name: getattr(self, name) for name in PARTS}
 
 
 def store(raw: RawDataset, params: DataParams, folder: Path = FOLDER) -> None:
@@ -100,7 +104,11 @@ def load(folder: Path = FOLDER) -> Dataset:
         except (OSError, ValueError) as error:
             raise PipelineError(f"cannot read {path}: {error}. Run `dvc repro fetch`.") from error
     parts = {part: Part(arrays[f"{part}-images"], arrays[f"{part}-labels"]) for part in PARTS}
-    return Dataset(**parts, class_names=tuple(description["class_names"]))
+    return Dataset(
+        **parts,
+        class_names=tuple(description["class_names"]),
+        pixels=int(parts["train"].images.shape[1]),
+    )
 
 
 def _read_description(folder: Path) -> dict[str, Any]:

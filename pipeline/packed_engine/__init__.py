@@ -1,5 +1,6 @@
 """The packed engine: training and prediction in bits, with NumPy and C++ kernels, never torch.
 
-So far it has kernels alone (the extension module `binary_kernels`, whose sources are in
-kernels/): packing, and the products of bits with bits and with small integers.
+kernels/ has the sources of the extension module `binary_kernels`; the rest is the network on top
+of it: operands (what a layer reads), weights (what learns), layer, network, model (what predicts
+and is saved) and engine (what the pipeline knows).
 """

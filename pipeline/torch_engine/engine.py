@@ -10,7 +10,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.params import MethodParams
+from pipeline.params import TorchMethod
 from pipeline.torch_engine.ledger import measure_ledger
 from pipeline.torch_engine.network import BinaryLinear, build_network
 
@@ -18,7 +18,7 @@ from pipeline.torch_engine.network import BinaryLinear, build_network
 class TorchEngine:
     """Fulfils `pipeline.engine.Engine` with torch on the CPU."""
 
-    def __init__(self, method: MethodParams, widths: list[int], *, seed: int, threads: int) -> None:
+    def __init__(self, method: TorchMethod, widths: list[int], *, seed: int, threads: int) -> None:
         torch.set_num_threads(threads)
         # The same seed must give the same model, to the byte.
         torch.use_deterministic_algorithms(True)
@@ -35,6 +35,7 @@ class TorchEngine:
     def train_batch(
         self,
         images: NDArray[np.uint8],
+        index: NDArray[np.int64],
         labels: NDArray[np.uint8],
         learning_rate: float,
         progress: float,
@@ -46,7 +47,7 @@ class TorchEngine:
                 # Squared: most of the training is then spent near the network that predicts.
                 layer.noise = (1 - progress) ** 2
         self._optimizer.zero_grad(set_to_none=True)
-        self._loss(images, labels).backward()  # type: ignore[no-untyped-call]
+        self._loss(images[index], labels).backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         for layer in self._binary_layers:
             layer.clip()
@@ -68,10 +69,13 @@ class TorchEngine:
         """Return how many numbers training learns."""
         return sum(parameter.numel() for parameter in self._network.parameters())
 
-    def ledger(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Mapping[str, int]:
+    def ledger(
+        self, images: NDArray[np.uint8], index: NDArray[np.int64], labels: NDArray[np.uint8]
+    ) -> Mapping[str, int]:
         """Return the bytes of a training step by kind. See `Engine`."""
+        batch = images[index]
         return measure_ledger(
-            self._network, self._optimizer, self._input(images), lambda: self._loss(images, labels)
+            self._network, self._optimizer, self._input(batch), lambda: self._loss(batch, labels)
         )
 
     def _loss(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Tensor:
@@ -90,7 +94,7 @@ class TorchEngine:
         return (pixels >> (8 - self._pixel_bits)).float()
 
 
-def _optimizer(method: MethodParams, network: nn.Module) -> torch.optim.Optimizer:
+def _optimizer(method: TorchMethod, network: nn.Module) -> torch.optim.Optimizer:
     parameters, rate, decay = network.parameters(), method.learning_rate, method.weight_decay
     if method.optimizer == "adam":
         # Decoupled weight decay (AdamW) is Adam itself where weight_decay is 0. The fused

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.params import MethodParams
+from pipeline.params import TorchMethod
 from pipeline.torch_engine.binarize import binarize_activations, binarize_weights
 
 
@@ -56,7 +56,7 @@ class BinaryActivation(nn.Module):
 
 
 def build_network(
-    method: MethodParams, widths: list[int], generator: torch.Generator
+    method: TorchMethod, widths: list[int], generator: torch.Generator
 ) -> nn.Sequential:
     """Stack linear, batch normalization and activation for all but the last layer.
 
@@ -76,7 +76,7 @@ def build_network(
 
 
 def _linear(
-    method: MethodParams, fan_in: int, fan_out: int, generator: torch.Generator
+    method: TorchMethod, fan_in: int, fan_out: int, generator: torch.Generator
 ) -> nn.Module:
     if method.latent_range is None:
         linear = nn.Linear(fan_in, fan_out, bias=False)
@@ -91,7 +91,7 @@ def _linear(
     )
 
 
-def _activation(method: MethodParams, generator: torch.Generator) -> nn.Module:
+def _activation(method: TorchMethod, generator: torch.Generator) -> nn.Module:
     if method.activations == "float32":
         return nn.ReLU()
     return BinaryActivation(stochastic=method.activations == "stochastic", generator=generator)

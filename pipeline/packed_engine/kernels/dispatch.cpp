@@ -7,10 +7,24 @@
 namespace kernels {
 namespace {
 
-constexpr InstructionSet kScalar{"scalar", &packing::scalar, &products::scalar};
+constexpr InstructionSet kScalar{"scalar",
+                              &packing::scalar,
+                              &products::scalar,
+                              &pixels::scalar,
+                              &exact::scalar,
+                              &normalization::scalar,
+                              &rounding::scalar,
+                              &optimizers::scalar};
 
 #if defined(BINARY_KERNELS_AVX2)
-constexpr InstructionSet kAvx2{"avx2", &packing::avx2, &products::avx2};
+constexpr InstructionSet kAvx2{"avx2",
+                              &packing::avx2,
+                              &products::avx2,
+                              &pixels::avx2,
+                              &exact::avx2,
+                              &normalization::avx2,
+                              &rounding::avx2,
+                              &optimizers::avx2};
 bool runs_avx2() { return __builtin_cpu_supports("avx2") != 0; }
 #endif
 

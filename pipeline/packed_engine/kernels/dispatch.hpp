@@ -1,8 +1,13 @@
 // Which form of the kernels runs: chosen at run time, forced by BINARY_KERNELS.
 #pragma once
 
+#include "exact.hpp"
+#include "normalization.hpp"
+#include "optimizers.hpp"
 #include "packing.hpp"
+#include "pixels.hpp"
 #include "products.hpp"
+#include "rounding.hpp"
 
 namespace kernels {
 
@@ -10,6 +15,11 @@ struct InstructionSet {
   const char* name;
   const packing::Kernels* packing;
   const products::Kernels* products;
+  const pixels::Kernels* pixels;
+  const exact::Kernels* exact;
+  const normalization::Kernels* normalization;
+  const rounding::Kernels* rounding;
+  const optimizers::Kernels* optimizers;
 };
 
 // The form called `name`; the best that this processor runs for "auto".

@@ -1,4 +1,4 @@
-// Work for several threads: items one by one, or a product by rows or by panels.
+// Work for several threads: items one by one or in parts, or a product by rows or by panels.
 #pragma once
 
 #include <omp.h>
@@ -10,10 +10,26 @@
 namespace kernels {
 
 // Call work(i) for every i below `count`; each call writes what is its own.
+// No more threads start than there are items: starting them takes microseconds.
 template <typename Work>
 void for_each(std::size_t count, int threads, Work work) {
-#pragma omp parallel for num_threads(threads)
+  const int team = static_cast<int>(std::min(count, static_cast<std::size_t>(threads)));
+#pragma omp parallel for num_threads(team)
   for (std::size_t i = 0; i < count; ++i) work(i);
+}
+
+// Call work(begin, end) for parts of `count` items, one a thread, that begin at multiples of
+// `unit`.
+template <typename Work>
+void for_each_part(std::size_t count, std::size_t unit, int threads, Work work) {
+  const auto wanted = static_cast<std::size_t>(threads);
+  const std::size_t units = (count + unit - 1) / unit;
+  const std::size_t share = (units + wanted - 1) / wanted * unit;
+  for_each(wanted, threads, [&](std::size_t t) {
+    const std::size_t begin = std::min(count, t * share);
+    const std::size_t end = std::min(count, begin + share);
+    if (begin < end) work(begin, end);
+  });
 }
 
 // Rows are divided while every thread gets whole tiles of them; a product of few rows (one, in

@@ -5,37 +5,38 @@
 //
 // A call works on rows [row_begin, row_end) and panels [panel_begin, panel_end) of the result,
 // so that threads divide it in either direction; integers make the result independent of how.
+// Outputs past the last (up to the panel's 32) are written too, and mean nothing.
 #pragma once
 
-#include "layout.hpp"
+#include "operands.hpp"
 
 namespace kernels::products {
 
+// The most elements (K) whose sums fit an output of int32 or int16.
 inline constexpr std::size_t kMostBits = (std::size_t{1} << 31) - 1;
-inline constexpr std::size_t kMostInts = kMostBits / 45;
+inline constexpr std::size_t kMostBitsNarrow = (std::size_t{1} << 15) - 1;
+inline constexpr std::size_t kMostInts = kMostBits / 128;
+inline constexpr std::size_t kMostIntsNarrow = kMostBitsNarrow / 15;
 
 struct Range {
   std::size_t row_begin, row_end, panel_begin, panel_end;
 };
 
-// The operand on the panels' side: (panels, bytes, 32), `outputs` rows in all.
+// The operand on the panels' side: (panels, bytes, 32).
 struct PanelOperand {
   const std::uint8_t* data;
-  std::size_t outputs;
   std::size_t bytes;
 };
 
 // out[m, n] = sum over k of a[m, k] b[n, k], both +1/-1.
-// a: rows of bits, (M, bytes). elements: K, at most 8 bytes. out: (M, outputs) int32.
-// No overflow for K up to kMostBits.
+// a: rows of bits, (M, bytes). elements: K, at most 8 bytes.
 using BitsByBits = void (*)(const std::uint8_t* a, std::size_t elements, PanelOperand b,
-                            std::int32_t* out, Range range);
+                            Output out, Range range);
 
-// out[m, n] = sum over k of a[m, k] b[n, k], a small integers, b +1/-1.
-// a: (M, elements) bytes, each the integer plus `offset`, in 0..15.
-// No overflow for K up to kMostInts: partial results reach 45 K.
-using IntsByBits = void (*)(const std::uint8_t* a, std::size_t elements, int offset,
-                            PanelOperand b, std::int32_t* out, Range range);
+// out[m, n] = weight * sum over k of a[m, k] b[n, k], a small integers, b +1/-1; added to what
+// out holds if `add`. weight: 1, or 16 for the upper half of a byte.
+using IntsByBits = void (*)(IntRows a, std::size_t elements, PanelOperand b, int weight, bool add,
+                            Output out, Range range);
 
 struct Kernels {
   BitsByBits bits_by_bits;

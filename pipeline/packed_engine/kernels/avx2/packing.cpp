@@ -7,6 +7,7 @@
 // | vpmovmskb ymm        | 32 top bits to a word       | 6, 1 of 4             | 2, p0                   |
 #include "../packing.hpp"
 
+#include "../transpose.hpp"
 #include "common.hpp"
 
 #include <cstring>
@@ -24,44 +25,15 @@ void pack_row(const float* x, std::size_t columns, std::uint8_t* row) {
   if (c < columns) scalar.pack_row(x + c, columns - c, row + c / 8);
 }
 
-// 32 rows by 32 bytes as a transpose of bytes: 5 rounds of unpacking pairs.
-void transpose_bytes(__m256i block[32]) {
-  __m256i next[32];
-  // Round by round, register i and i + 16 interleave: after 5 rounds register i holds the
-  // byte i of every row, in order, within each half of 16 bytes.
-  for (int round = 0; round < 4; ++round) {
-    for (int half = 0; half < 2; ++half) {
-      for (int i = 0; i < 8; ++i) {
-        const __m256i low = block[half * 16 + i];
-        const __m256i high = block[half * 16 + i + 8];
-        next[half * 16 + 2 * i] = _mm256_unpacklo_epi8(low, high);
-        next[half * 16 + 2 * i + 1] = _mm256_unpackhi_epi8(low, high);
-      }
-    }
-    std::memcpy(block, next, sizeof(next));
-  }
-  // Each register now has byte i of 16 rows in its lower half and byte i + 16 in its upper.
-  for (int i = 0; i < 16; ++i) {
-    const __m256i low = block[i];
-    const __m256i high = block[16 + i];
-    next[i] = _mm256_permute2x128_si256(low, high, 0x20);
-    next[16 + i] = _mm256_permute2x128_si256(low, high, 0x31);
-  }
-  std::memcpy(block, next, sizeof(next));
-}
-
 void interleave_panel(const std::uint8_t* matrix, std::size_t rows, std::size_t bytes,
                       std::uint8_t* panel) {
   std::size_t b = 0;
   if (rows == kPanel) {
     for (; b + 32 <= bytes; b += 32) {
-      __m256i block[32];
-      for (std::size_t r = 0; r < 32; ++r) {
-        block[r] = _mm256_loadu_si256(
-            reinterpret_cast<const __m256i*>(matrix + r * bytes + b));
-      }
-      transpose_bytes(block);
-      std::memcpy(panel + b * kPanel, block, sizeof(block));
+      __m256i block[32], columns[32];
+      for (std::size_t r = 0; r < 32; ++r) block[r] = load(matrix + r * bytes + b);
+      transpose_block(block, columns);
+      std::memcpy(panel + b * kPanel, columns, sizeof(columns));
     }
   }
   for (; b < bytes; ++b) {

@@ -22,46 +22,57 @@ __m256i low_nibbles(__m256i x) { return _mm256_and_si256(x, _mm256_set1_epi8(15)
 
 __m256i high_nibbles(__m256i x) { return low_nibbles(_mm256_srli_epi16(x, 4)); }
 
-// Counts of 32 outputs in 16 bits: the even outputs in one register, the odd in another, which
-// is how 8-bit counts widen without a shuffle.
+// Counts of 32 outputs in 16 bits. Adding bytes as they lie, two to a 16-bit lane, gives the even
+// output's count plus 256 times the odd one's; the odd ones are counted by themselves, and
+// subtracting them at the end leaves the even ones. Three instructions, and no mask.
 struct Wide {
-  __m256i even = _mm256_setzero_si256();
+  __m256i both = _mm256_setzero_si256();
   __m256i odd = _mm256_setzero_si256();
 
   void add(__m256i bytes) {
-    even = _mm256_add_epi16(even, _mm256_and_si256(bytes, _mm256_set1_epi16(0xFF)));
-    odd = _mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8));
+    both = in_place(_mm256_add_epi16(both, bytes));
+    odd = in_place(_mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8)));
   }
 
-  // The 32 counts in order, as int32.
-  void in_order(__m256i (&values)[4]) const {
+  // The 32 counts in order, below 2^16.
+  void in_order(__m256i& first, __m256i& second) const {
+    const __m256i even = _mm256_sub_epi16(both, _mm256_slli_epi16(odd, 8));
     const __m256i low = _mm256_unpacklo_epi16(even, odd);
     const __m256i high = _mm256_unpackhi_epi16(even, odd);
-    values[0] = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(low));
-    values[1] = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(high));
-    values[2] = _mm256_cvtepu16_epi32(_mm256_extracti128_si256(low, 1));
-    values[3] = _mm256_cvtepu16_epi32(_mm256_extracti128_si256(high, 1));
+    first = _mm256_permute2x128_si256(low, high, 0x20);
+    second = _mm256_permute2x128_si256(low, high, 0x31);
   }
 };
 
-// out[o] += scale * counts[o] for the outputs of a panel that exist.
-void accumulate(std::int32_t* out, std::size_t outputs, const Wide& counts, int scale) {
-  __m256i values[4];
-  counts.in_order(values);
-  const __m256i factor = _mm256_set1_epi32(scale);
-  if (outputs == kPanel) {
-    for (std::size_t i = 0; i < 4; ++i) {
-      auto* p = reinterpret_cast<__m256i*>(out + 8 * i);
-      _mm256_storeu_si256(p, _mm256_add_epi32(_mm256_loadu_si256(p),
-                                              _mm256_mullo_epi32(values[i], factor)));
+// base + factor * count for 32 outputs, written or added to what is there. In 16 bits everything
+// is modulo 2^16, and exact because the sum fits.
+void write(Output out, std::size_t m, std::size_t panel, const Wide& counts, int factor, int base,
+           bool add) {
+  __m256i halves[2];
+  counts.in_order(halves[0], halves[1]);
+  const std::size_t at = m * out.row_stride + panel * out.panel_stride;
+  if (!out.wide) {
+    auto* p = reinterpret_cast<__m256i*>(static_cast<std::int16_t*>(out.data) + at);
+    const __m256i scale = _mm256_set1_epi16(static_cast<short>(factor));
+    const __m256i offset = _mm256_set1_epi16(static_cast<short>(base));
+    for (std::size_t i = 0; i < 2; ++i) {
+      __m256i x = _mm256_add_epi16(_mm256_mullo_epi16(halves[i], scale), offset);
+      if (add) x = _mm256_add_epi16(x, _mm256_loadu_si256(p + i));
+      _mm256_storeu_si256(p + i, x);
     }
     return;
   }
-  alignas(32) std::int32_t spilled[kPanel];
+  auto* p = reinterpret_cast<__m256i*>(static_cast<std::int32_t*>(out.data) + at);
+  const __m256i scale = _mm256_set1_epi32(factor);
+  const __m256i offset = _mm256_set1_epi32(base);
   for (std::size_t i = 0; i < 4; ++i) {
-    _mm256_store_si256(reinterpret_cast<__m256i*>(spilled + 8 * i), values[i]);
+    const __m128i part = i % 2 == 0 ? _mm256_castsi256_si128(halves[i / 2])
+                                    : _mm256_extracti128_si256(halves[i / 2], 1);
+    const __m256i count = _mm256_cvtepu16_epi32(part);
+    __m256i x = _mm256_add_epi32(_mm256_mullo_epi32(count, scale), offset);
+    if (add) x = _mm256_add_epi32(x, _mm256_loadu_si256(p + i));
+    _mm256_storeu_si256(p + i, x);
   }
-  for (std::size_t o = 0; o < outputs; ++o) out[o] += scale * spilled[o];
 }
 
 // ---- bits by bits: 16 fixed tables of popcount(a xor b) ------------------------------------
@@ -151,182 +162,231 @@ void xor_tile(const std::uint8_t* const (&a)[Rows], std::size_t bytes,
 }
 
 template <std::size_t Rows, std::size_t Panels>
-void xor_rows(const std::uint8_t* a, PanelOperand b, std::size_t row, std::size_t panel,
-              std::size_t begin, std::size_t end, const std::uint8_t* indices,
-              std::int32_t* out) {
+void xor_rows(const std::uint8_t* a, std::size_t elements, PanelOperand b, std::size_t row,
+              std::size_t panel, std::size_t begin, std::size_t end, const std::uint8_t* indices,
+              Output out) {
   const std::uint8_t* rows[Rows];
   for (std::size_t r = 0; r < Rows; ++r) rows[r] = a + (row + r) * b.bytes + begin;
   Wide wide[Rows][Panels];
   xor_tile<Rows, Panels>(rows, end - begin, indices, wide);
+  // The sum of K products is K less twice the bits that differ; K goes in with the first part.
+  const int base = begin == 0 ? static_cast<int>(elements) : 0;
   for (std::size_t r = 0; r < Rows; ++r) {
     for (std::size_t p = 0; p < Panels; ++p) {
-      accumulate(out + (row + r) * b.outputs + (panel + p) * kPanel,
-                 rows_in_panel(panel + p, b.outputs), wide[r][p], -2);
+      write(out, row + r, panel + p, wide[r][p], -2, base, begin > 0);
     }
   }
 }
 
 template <std::size_t Panels>
-void xor_panels(const std::uint8_t* a, PanelOperand b, std::size_t panel, Range range,
-                std::uint8_t* indices, std::int32_t* out) {
+void xor_panels(const std::uint8_t* a, std::size_t elements, PanelOperand b, std::size_t panel,
+                Range range, std::uint8_t* indices, Output out) {
   const std::size_t step = xor_step(range);
   for (std::size_t begin = 0; begin < b.bytes; begin += step) {
     const std::size_t end = smaller(b.bytes, begin + step);
     split_panels<Panels>(b, panel, begin, end, indices);
     std::size_t row = range.row_begin;
     for (; row + kTileRows <= range.row_end; row += kTileRows) {
-      xor_rows<kTileRows, Panels>(a, b, row, panel, begin, end, indices, out);
+      xor_rows<kTileRows, Panels>(a, elements, b, row, panel, begin, end, indices, out);
     }
     for (; row < range.row_end; ++row) {
-      xor_rows<1, Panels>(a, b, row, panel, begin, end, indices, out);
+      xor_rows<1, Panels>(a, elements, b, row, panel, begin, end, indices, out);
     }
   }
 }
 
-// The sum of K products is K less twice the bits that differ.
-void bits_by_bits(const std::uint8_t* a, std::size_t elements, PanelOperand b, std::int32_t* out,
+void bits_by_bits(const std::uint8_t* a, std::size_t elements, PanelOperand b, Output out,
                   Range range) {
-  const std::size_t last = smaller(range.panel_end * kPanel, b.outputs);
-  for (std::size_t m = range.row_begin; m < range.row_end; ++m) {
-    for (std::size_t n = range.panel_begin * kPanel; n < last; ++n) {
-      out[m * b.outputs + n] = static_cast<std::int32_t>(elements);
-    }
-  }
   const std::size_t bytes = smaller(b.bytes, xor_step(range));
   const Scratch<std::uint8_t> indices(bytes * 4 * kPanel);
   std::size_t panel = range.panel_begin;
-  for (; panel + 2 <= range.panel_end; panel += 2) xor_panels<2>(a, b, panel, range, indices.get(), out);
-  if (panel < range.panel_end) xor_panels<1>(a, b, panel, range, indices.get(), out);
+  for (; panel + 2 <= range.panel_end; panel += 2) {
+    xor_panels<2>(a, elements, b, panel, range, indices.get(), out);
+  }
+  if (panel < range.panel_end) xor_panels<1>(a, elements, b, panel, range, indices.get(), out);
 }
 
 // ---- small integers by bits: tables of the partial sums of four elements -------------------
 
-// A partial sum of four integers in 0..15 is at most 60: four fit in a byte.
+// Two bytes of bits are four lookups. Partial sums are at most 60, four fit in a byte. Those of
+// signed integers lie within +-28, and 32 is added to them.
 constexpr std::size_t kIntBytesUntilWide = 2;
+constexpr char kMiddle = 32;
 // A widening adds at most 240 to 16 bits. Four rows' tables of this many bytes of bits also
 // fill 24 KiB, which leaves room in the first-level cache.
 constexpr std::size_t kIntBytesUntilOut = 192;
 
-// Entry i of a group's table is the sum of the elements whose bit in i is set. Each half of a
-// register makes a group: element j is copied where bit j of i is set, and four copies add up.
-struct TableMaker {
+// Unsigned integers (pixels) are counted where the bit is set: sum a (2 t - 1) = 2 sum a t - sum a.
+// Signed ones are added or subtracted, which needs no correction that depends on the row.
+template <bool Signed>
+struct Tables {
   __m256i pick[4];
+  __m256i second;
+  __m256i middle = _mm256_set1_epi8(Signed ? kMiddle : 0);
 
-  TableMaker() {
+  // Entry i of a group's table picks element j if bit j of i is set, else byte 8 + j of the
+  // register: its negative, or 0. The upper half of the register makes the second group.
+  Tables() {
     alignas(32) std::uint8_t pattern[kPanel];
     for (std::uint8_t j = 0; j < 4; ++j) {
       for (std::uint8_t i = 0; i < kPanel; ++i) {
         const bool set = (i % 16 >> j & 1) != 0;
-        pattern[i] = set ? static_cast<std::uint8_t>(j + (i < 16 ? 0 : 4)) : 0x80;
+        pattern[i] = static_cast<std::uint8_t>(j + (i < 16 ? 0 : 4) + (set ? 0 : 8));
       }
       pick[j] = load(pattern);
     }
+    second = _mm256_set_epi64x(Signed ? -1 : 0, 0x0101010101010101LL, Signed ? -1 : 0,
+                               0x0101010101010101LL);
   }
 
-  // Two groups of four bytes to two tables of 16.
+  // Eight elements to two tables of 16.
   void make(const std::uint8_t* elements, std::uint8_t* tables) const {
     long long word;
     __builtin_memcpy(&word, elements, sizeof(word));
-    const __m256i x = _mm256_set1_epi64x(word);
+    const __m256i x = _mm256_sign_epi8(_mm256_set1_epi64x(word), second);
     const __m256i low = _mm256_add_epi8(_mm256_shuffle_epi8(x, pick[0]),
                                         _mm256_shuffle_epi8(x, pick[1]));
     const __m256i high = _mm256_add_epi8(_mm256_shuffle_epi8(x, pick[2]),
                                          _mm256_shuffle_epi8(x, pick[3]));
-    _mm256_store_si256(reinterpret_cast<__m256i*>(tables), _mm256_add_epi8(low, high));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(tables),
+                       _mm256_add_epi8(middle, _mm256_add_epi8(low, high)));
   }
 };
 
-// Tables of `rows` rows for elements [8 begin, 8 end): (rows, 2 (end - begin), 16).
-void make_tables(const TableMaker& maker, const std::uint8_t* a, std::size_t elements,
-                 std::size_t row, std::size_t rows, std::size_t begin, std::size_t end,
-                 std::uint8_t* tables) {
-  for (std::size_t r = 0; r < rows; ++r) {
-    const std::uint8_t* source = a + (row + r) * elements;
-    for (std::size_t byte = begin; byte < end; ++byte) {
-      std::uint8_t* table = tables + (r * (end - begin) + byte - begin) * 2 * 16;
-      if (byte * 8 + 8 <= elements) {
-        maker.make(source + byte * 8, table);
-      } else {
-        std::uint8_t padded[8] = {};
-        for (std::size_t k = byte * 8; k < elements; ++k) padded[k - byte * 8] = source[k];
-        maker.make(padded, table);
-      }
+// Elements [first, first + count) of row m as bytes, 0 past the row's `elements`.
+void expand(IntRows a, std::size_t m, std::size_t first, std::size_t count, std::size_t elements,
+            std::uint8_t* out) {
+  const std::uint8_t* row = a.row(m);
+  const std::size_t last = smaller(elements, first + count);
+  std::size_t k = first;
+  const __m256i nibble = _mm256_set1_epi8(15);
+  if (a.form == Form::nibbles) {
+    for (; k + 32 <= last; k += 32) {
+      const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + k / 2));
+      const __m128i low = _mm_and_si128(x, _mm256_castsi256_si128(nibble));
+      const __m128i high = _mm_and_si128(_mm_srli_epi16(x, 4), _mm256_castsi256_si128(nibble));
+      auto* to = reinterpret_cast<__m128i*>(out + (k - first));
+      _mm_store_si128(to, _mm_unpacklo_epi8(low, high));
+      _mm_store_si128(to + 1, _mm_unpackhi_epi8(low, high));
     }
+    for (; k < last; ++k) out[k - first] = row[k / 2] >> (k % 2 * 4) & 15;
+  } else {
+    for (; k < last; k += 32) {
+      alignas(32) std::uint8_t tail[32] = {};
+      const std::uint8_t* from = row + k;
+      if (k + 32 > last) {
+        __builtin_memcpy(tail, from, last - k);
+        from = tail;
+      }
+      __m256i x = load(from);
+      if (a.form == Form::low) x = low_nibbles(x);
+      if (a.form == Form::high) {
+        const __m256i eight = _mm256_set1_epi8(8);
+        x = _mm256_xor_si256(high_nibbles(x), eight);
+        x = _mm256_sub_epi8(x, eight);
+      }
+      _mm256_store_si256(reinterpret_cast<__m256i*>(out + (k - first)), x);
+    }
+  }
+  for (std::size_t i = last - first; i < count; ++i) out[i] = 0;
+}
+
+int sum_of(const std::uint8_t* elements, std::size_t count) {
+  int sum = 0;
+  for (std::size_t i = 0; i < count; ++i) sum += elements[i];
+  return sum;
+}
+
+// Look up a byte of bits, two groups of four, in the tables of `Rows` rows.
+template <std::size_t Rows>
+void look_up(const std::uint8_t* tables, std::size_t row_stride, __m256i bits,
+             __m256i (&sums)[Rows]) {
+  const __m256i low = low_nibbles(bits);
+  const __m256i high = high_nibbles(bits);
+#pragma GCC unroll 4
+  for (std::size_t r = 0; r < Rows; ++r) {
+    const std::uint8_t* table = tables + r * row_stride;
+    sums[r] = _mm256_add_epi8(sums[r], _mm256_shuffle_epi8(load_table(table), low));
+    sums[r] = _mm256_add_epi8(sums[r], _mm256_shuffle_epi8(load_table(table + 16), high));
   }
 }
 
 template <std::size_t Rows>
 void int_tile(const std::uint8_t* tables, std::size_t bytes, const std::uint8_t* panel,
-              Wide (&wide)[Rows]) {
-  for (std::size_t start = 0; start < bytes; start += kIntBytesUntilWide) {
-    const std::size_t end = smaller(bytes, start + kIntBytesUntilWide);
+              Wide (&result)[Rows]) {
+  const std::size_t stride = bytes * kPanel;
+  Wide wide[Rows];
+  const auto widen_after = [&](std::size_t byte, std::size_t count) {
     __m256i sums[Rows];
     for (auto& sum : sums) sum = _mm256_setzero_si256();
-    for (std::size_t byte = start; byte < end; ++byte) {
-      const __m256i x = load(panel + byte * kPanel);
-      const __m256i low = low_nibbles(x);
-      const __m256i high = high_nibbles(x);
-#pragma GCC unroll 4
-      for (std::size_t r = 0; r < Rows; ++r) {
-        const std::uint8_t* table = tables + (r * bytes + byte) * 2 * 16;
-        sums[r] = _mm256_add_epi8(sums[r], _mm256_shuffle_epi8(load_table(table), low));
-        sums[r] = _mm256_add_epi8(sums[r], _mm256_shuffle_epi8(load_table(table + 16), high));
-      }
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t at = (byte + i) * kPanel;
+      look_up<Rows>(tables + at, stride, load(panel + at), sums);
     }
 #pragma GCC unroll 4
     for (std::size_t r = 0; r < Rows; ++r) wide[r].add(sums[r]);
+  };
+  std::size_t byte = 0;
+  for (; byte + kIntBytesUntilWide <= bytes; byte += kIntBytesUntilWide) {
+    widen_after(byte, kIntBytesUntilWide);
   }
+  if (byte < bytes) widen_after(byte, bytes - byte);
+  for (std::size_t r = 0; r < Rows; ++r) result[r] = wide[r];
 }
 
-template <std::size_t Rows>
-void int_rows(const TableMaker& maker, const std::uint8_t* a, std::size_t elements,
-              PanelOperand b, std::size_t row, Range range, std::uint8_t* tables,
-              std::int32_t* out) {
-  for (std::size_t begin = 0; begin < b.bytes; begin += kIntBytesUntilOut) {
-    const std::size_t end = smaller(b.bytes, begin + kIntBytesUntilOut);
-    make_tables(maker, a, elements, row, Rows, begin, end, tables);
-    for (std::size_t p = range.panel_begin; p < range.panel_end; ++p) {
-      Wide wide[Rows];
-      int_tile<Rows>(tables, end - begin, b.data + (p * b.bytes + begin) * kPanel, wide);
+template <bool Signed>
+struct IntProduct {
+  IntRows a;
+  std::size_t elements;
+  PanelOperand b;
+  int weight;
+  bool add;
+  Output out;
+  Range range;
+  Tables<Signed> maker;
+
+  template <std::size_t Rows>
+  void rows(std::size_t row, std::uint8_t* tables, std::uint8_t* expanded) const {
+    for (std::size_t begin = 0; begin < b.bytes; begin += kIntBytesUntilOut) {
+      const std::size_t bytes = smaller(b.bytes, begin + kIntBytesUntilOut) - begin;
+      int base[Rows];
       for (std::size_t r = 0; r < Rows; ++r) {
-        accumulate(out + (row + r) * b.outputs + p * kPanel, rows_in_panel(p, b.outputs), wide[r],
-                   2);
+        expand(a, row + r, begin * 8, bytes * 8, elements, expanded);
+        base[r] = Signed ? -2 * kMiddle * static_cast<int>(bytes) : -sum_of(expanded, bytes * 8);
+        for (std::size_t byte = 0; byte < bytes; ++byte) {
+          maker.make(expanded + byte * 8, tables + (r * bytes + byte) * 2 * 16);
+        }
+      }
+      for (std::size_t p = range.panel_begin; p < range.panel_end; ++p) {
+        Wide wide[Rows];
+        int_tile<Rows>(tables, bytes, b.data + (p * b.bytes + begin) * kPanel, wide);
+        for (std::size_t r = 0; r < Rows; ++r) {
+          write(out, row + r, p, wide[r], Signed ? weight : 2 * weight, weight * base[r],
+                add || begin > 0);
+        }
       }
     }
   }
-}
 
-// With bits t in {0, 1} and shifted integers u = a + offset:
-//   sum a (2 t - 1) = 2 sum u t - sum a - 2 offset sum t,
-// where sum u t is what the tables add up; the other two depend on the row or the output alone.
-void ints_by_bits(const std::uint8_t* a, std::size_t elements, int offset, PanelOperand b,
-                  std::int32_t* out, Range range) {
-  const std::size_t first = range.panel_begin * kPanel;
-  const std::size_t last = smaller(range.panel_end * kPanel, b.outputs);
-  const Scratch<std::int32_t> of_output(last - first);
-  for (std::size_t n = first; n < last; ++n) {
-    const std::uint8_t* column = b.data + n / kPanel * b.bytes * kPanel + n % kPanel;
-    std::int32_t ones = 0;
-    for (std::size_t byte = 0; offset != 0 && byte < b.bytes; ++byte) {
-      ones += __builtin_popcount(column[byte * kPanel]);
+  void run() const {
+    const std::size_t bytes = smaller(b.bytes, kIntBytesUntilOut);
+    const Scratch<std::uint8_t> tables(kTileRows * bytes * kPanel);
+    const Scratch<std::uint8_t> expanded(bytes * 8 + kPanel);
+    std::size_t row = range.row_begin;
+    for (; row + kTileRows <= range.row_end; row += kTileRows) {
+      prefetch(a, row + kTileRows, smaller(row + 2 * kTileRows, range.row_end));
+      rows<kTileRows>(row, tables.get(), expanded.get());
     }
-    of_output.get()[n - first] = 2 * offset * ones;
+    for (; row < range.row_end; ++row) rows<1>(row, tables.get(), expanded.get());
   }
-  for (std::size_t m = range.row_begin; m < range.row_end; ++m) {
-    std::int32_t shifted = 0;
-    for (std::size_t k = 0; k < elements; ++k) shifted += a[m * elements + k];
-    const std::int32_t of_row = shifted - offset * static_cast<std::int32_t>(elements);
-    std::int32_t* row = out + m * b.outputs;
-    for (std::size_t n = first; n < last; ++n) row[n] = -of_row - of_output.get()[n - first];
-  }
-  const TableMaker maker;
-  const Scratch<std::uint8_t> tables(kTileRows * smaller(b.bytes, kIntBytesUntilOut) * kPanel);
-  std::size_t row = range.row_begin;
-  for (; row + kTileRows <= range.row_end; row += kTileRows) {
-    int_rows<kTileRows>(maker, a, elements, b, row, range, tables.get(), out);
-  }
-  for (; row < range.row_end; ++row) {
-    int_rows<1>(maker, a, elements, b, row, range, tables.get(), out);
+};
+
+void ints_by_bits(IntRows a, std::size_t elements, PanelOperand b, int weight, bool add,
+                  Output out, Range range) {
+  if (a.form == Form::small || a.form == Form::high) {
+    IntProduct<true>{a, elements, b, weight, add, out, range, {}}.run();
+  } else {
+    IntProduct<false>{a, elements, b, weight, add, out, range, {}}.run();
   }
 }
 

@@ -1,0 +1,38 @@
+"""Images as the packed engine holds them: two pixels a byte."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+# The kernels read 32 pixels at a time, which are 16 bytes.
+PIXELS_PER_BLOCK = 32
+BITS_OF_A_PIXEL = 8
+# So many images at a time: what is taken beside the result stays small.
+_CHUNK = 1000
+
+
+def encode(images: NDArray[np.uint8], pixel_bits: int) -> NDArray[np.uint8]:
+    """Keep the top bits of every pixel, at most 4, and pack two pixels a byte.
+
+    Args:
+        images: (count, pixels) uint8.
+        pixel_bits: how many bits a pixel keeps, 1 to 4.
+
+    Returns:
+        (count, 16 * ceil(pixels / 32)) uint8: pixel 2 i in the lower half of byte i, pixel
+        2 i + 1 in its upper half, zeros past the last.
+    """
+    count, pixels = images.shape
+    width = padded(pixels) // 2
+    encoded = np.zeros((count, width), np.uint8)
+    shift = BITS_OF_A_PIXEL - pixel_bits
+    for start in range(0, count, _CHUNK):
+        part = images[start : start + _CHUNK] >> shift
+        rows = encoded[start : start + _CHUNK]
+        rows[:, : -(-pixels // 2)] = part[:, ::2]
+        rows[:, : pixels // 2] |= part[:, 1::2] << 4
+    return encoded
+
+
+def padded(elements: int) -> int:
+    """Return `elements` rounded up to whole blocks of 32."""
+    return -(-elements // PIXELS_PER_BLOCK) * PIXELS_PER_BLOCK

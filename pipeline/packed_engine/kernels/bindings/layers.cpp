@@ -1,0 +1,247 @@
+// Batch normalization, binarization, rounding and the loss for Python.
+#include <cmath>
+
+#include "../loss.hpp"
+#include "common.hpp"
+
+namespace bindings {
+namespace {
+
+using kernels::normalization::Affine;
+using kernels::normalization::Batch;
+using kernels::normalization::Gradient;
+using kernels::normalization::Panel;
+
+// What a batch's normalization is, of 32 columns: (panels, 5, 32) float32.
+enum Row : std::size_t { kMean, kVariance, kInverse, kScale, kShift, kRows };
+
+Batch batch_of(const float* panel) {
+  return {{panel + kScale * kPanel, panel + kShift * kPanel},
+          panel + kMean * kPanel,
+          panel + kInverse * kPanel};
+}
+
+template <typename T>
+arrays::View<T> check_batch(nb::handle object, std::size_t panels) {
+  const auto batch = check<T>(object, "batch", 3);
+  require(batch.shape, 0, panels, "batch");
+  require(batch.shape, 1, kRows, "batch");
+  require(batch.shape, 2, kPanel, "batch");
+  return batch;
+}
+
+Panel panel_of(const SumsView& s, std::size_t p) { return {s.panel(p), s.wide, s.rows}; }
+
+void batch_statistics(nb::handle s_object, nb::handle parameters_object, double epsilon,
+                      nb::handle batch_object, int threads, const std::string& name) {
+  const SumsView s = check_sums(s_object, "s");
+  const auto parameters = check<const float>(parameters_object, "parameters", 3);
+  require(parameters.shape, 0, s.panels, "parameters");
+  require(parameters.shape, 1, 2, "parameters");
+  require(parameters.shape, 2, kPanel, "parameters");
+  const auto batch = check_batch<float>(batch_object, s.panels);
+  const auto* normalization = chosen(name).normalization;
+  const int team = checked_threads(threads);
+  nb::gil_scoped_release unlocked;
+  kernels::for_each(s.panels, team, [&](std::size_t p) {
+    double sums[kPanel], squares[kPanel];
+    normalization->statistics(panel_of(s, p), sums, squares);
+    const float* gain = parameters.data + p * 2 * kPanel;
+    const float* bias = gain + kPanel;
+    float* out = batch.data + p * kRows * kPanel;
+    const auto rows = static_cast<double>(s.rows);
+    for (std::size_t i = 0; i < kPanel; ++i) {
+      const double mean = sums[i] / rows;
+      const double variance = std::max(0.0, (squares[i] - sums[i] * mean) / rows);
+      const double inverse = 1.0 / std::sqrt(variance + epsilon);
+      const double scale = gain[i] * inverse;
+      out[kMean * kPanel + i] = static_cast<float>(mean);
+      out[kVariance * kPanel + i] = static_cast<float>(variance);
+      out[kInverse * kPanel + i] = static_cast<float>(inverse);
+      out[kScale * kPanel + i] = static_cast<float>(scale);
+      out[kShift * kPanel + i] = static_cast<float>(bias[i] - mean * scale);
+    }
+  });
+}
+
+void binarize(nb::handle s_object, nb::handle batch_object, std::size_t columns,
+              nb::handle out_object, std::size_t first_panel, std::optional<DrawTuple> draw_tuple,
+              int threads, const std::string& name) {
+  const SumsView s = check_sums(s_object, "s");
+  const auto batch = check_batch<const float>(batch_object, s.panels);
+  const auto out = check<std::uint8_t>(out_object, "out", 2);
+  require(out.shape, 0, s.rows, "out");
+  require(out.shape, 1, bytes_for(columns), "out");
+  if (columns == 0 || first_panel + s.panels > panels_for(columns)) {
+    throw nb::value_error("first_panel and the panels of s go past columns");
+  }
+  const auto* normalization = chosen(name).normalization;
+  const kernels::Draw draw = to_draw(draw_tuple.value_or(DrawTuple{}));
+  const int team = checked_threads(threads);
+  nb::gil_scoped_release unlocked;
+  kernels::for_each(s.panels, team, [&](std::size_t p) {
+    const std::size_t panel = first_panel + p, valid = kernels::rows_in_panel(panel, columns);
+    normalization->binarize(panel_of(s, p), batch_of(batch.data + p * kRows * kPanel).affine,
+                            valid, draw_tuple ? &draw : nullptr, panel,
+                            out.data + panel * kPanel / 8, out.shape[1], bytes_for(valid));
+  });
+}
+
+Gradient check_gradient(nb::handle object, const SumsView& s) {
+  const auto view = arrays::check_any(object, "gradient", 3, false);
+  require(view.shape, 0, s.panels, "gradient");
+  require(view.shape, 1, s.rows, "gradient");
+  require(view.shape, 2, kPanel, "gradient");
+  if (view.holds<float>()) return {Gradient::Type::real, view.data, nullptr};
+  const bool wide = is_wide(view, "gradient");
+  return {wide ? Gradient::Type::wide : Gradient::Type::narrow, view.data, nullptr};
+}
+
+const float* check_factor(const std::optional<nb::handle>& object, std::size_t size) {
+  if (!object) return nullptr;
+  const auto factor = check<const float>(*object, "factor", 1);
+  require(factor.shape, 0, size, "factor");
+  return factor.data;
+}
+
+void normalize_backward(nb::handle s_object, nb::handle batch_object, nb::handle gradient_object,
+                        std::optional<nb::handle> factor, bool masked, nb::handle out_object,
+                        nb::handle parameter_gradient_object, int threads,
+                        const std::string& name) {
+  const SumsView s = check_sums(s_object, "s");
+  const auto batch = check_batch<const float>(batch_object, s.panels);
+  Gradient gradient = check_gradient(gradient_object, s);
+  gradient.factor = check_factor(factor, s.rows);
+  const auto out = check<float>(out_object, "out", 3);
+  require(out.shape, 0, s.panels, "out");
+  require(out.shape, 1, s.rows, "out");
+  require(out.shape, 2, kPanel, "out");
+  const auto parameters = check<float>(parameter_gradient_object, "parameter_gradient", 3);
+  require(parameters.shape, 0, s.panels, "parameter_gradient");
+  require(parameters.shape, 1, 2, "parameter_gradient");
+  require(parameters.shape, 2, kPanel, "parameter_gradient");
+  const auto* normalization = chosen(name).normalization;
+  const int team = checked_threads(threads);
+  const std::size_t size = gradient.type == Gradient::Type::narrow ? 2 : 4;
+  nb::gil_scoped_release unlocked;
+  kernels::for_each(s.panels, team, [&](std::size_t p) {
+    const std::size_t at = p * s.rows * kPanel;
+    const Gradient part{gradient.type, static_cast<const char*>(gradient.data) + at * size,
+                        gradient.factor};
+    float* of_parameters = parameters.data + p * 2 * kPanel;
+    normalization->backward(panel_of(s, p), batch_of(batch.data + p * kRows * kPanel), part, masked,
+                            out.data + at, of_parameters, of_parameters + kPanel);
+  });
+}
+
+void round_columns(nb::handle g_object, std::size_t columns, int most, nb::handle out_object,
+                   nb::handle factors_object, DrawTuple draw, std::size_t first_panel,
+                   int threads, const std::string& name) {
+  const auto g = check<const float>(g_object, "g", 3);
+  require(g.shape, 2, kPanel, "g");
+  const std::size_t panels = g.shape[0], rows = g.shape[1];
+  if (columns == 0 || panels_for(columns) != panels) {
+    throw nb::value_error("columns does not fit the panels of g");
+  }
+  if (most < 1 || most > 127) throw nb::value_error("most must be in 1..127");
+  const auto out = check<std::int8_t>(out_object, "out", 2);
+  require(out.shape, 0, columns, "out");
+  require(out.shape, 1, panels_for(rows) * kPanel, "out");
+  const auto factors = check<float>(factors_object, "factors", 1);
+  require(factors.shape, 0, panels * kPanel, "factors");
+  const auto* rounding = chosen(name).rounding;
+  const int team = checked_threads(threads);
+  nb::gil_scoped_release unlocked;
+  kernels::for_each(panels, team, [&](std::size_t p) {
+    const float* panel = g.data + p * rows * kPanel;
+    float* of_panel = factors.data + p * kPanel;
+    rounding->column_factors(panel, rows, most, of_panel);
+    rounding->round_columns(panel, rows, of_panel, to_draw(draw), first_panel + p,
+                            kernels::rows_in_panel(p, columns),
+                            out.data + p * kPanel * out.shape[1], out.shape[1]);
+  });
+}
+
+void round_rows(nb::handle g_object, std::size_t columns, int most, nb::handle out_object,
+                nb::handle factors_object, DrawTuple draw, int threads, const std::string& name) {
+  const auto g = check<const float>(g_object, "g", 3);
+  require(g.shape, 2, kPanel, "g");
+  const std::size_t panels = g.shape[0], rows = g.shape[1];
+  if (columns == 0 || panels_for(columns) != panels) {
+    throw nb::value_error("columns does not fit the panels of g");
+  }
+  if (most < 1 || most > 127) throw nb::value_error("most must be in 1..127");
+  const auto out = check<std::int8_t>(out_object, "out", 2);
+  require(out.shape, 0, rows, "out");
+  require(out.shape, 1, panels * kPanel, "out");
+  const auto factors = check<float>(factors_object, "factors", 1);
+  require(factors.shape, 0, rows, "factors");
+  const auto* rounding = chosen(name).rounding;
+  const int team = checked_threads(threads);
+  nb::gil_scoped_release unlocked;
+  kernels::for_each_part(rows, 2, team, [&](std::size_t begin, std::size_t end) {
+    rounding->round_rows(g.data, rows, columns, begin, end, most, to_draw(draw), out.data,
+                         out.shape[1], factors.data);
+  });
+}
+
+void softmax_gradient(nb::handle s_object, nb::handle batch_object, nb::handle labels_object,
+                      std::size_t classes, nb::handle out_object, int threads) {
+  const SumsView s = check_sums(s_object, "s");
+  const auto batch = check_batch<const float>(batch_object, s.panels);
+  const auto labels = check<const std::uint8_t>(labels_object, "labels", 1);
+  require(labels.shape, 0, s.rows, "labels");
+  if (classes == 0 || panels_for(classes) != s.panels) {
+    throw nb::value_error("classes does not fit the panels of s");
+  }
+  for (std::size_t b = 0; b < s.rows; ++b) {
+    if (labels.data[b] >= classes) throw nb::value_error("labels must be below classes");
+  }
+  const auto out = check<float>(out_object, "out", 3);
+  require(out.shape, 0, s.panels, "out");
+  require(out.shape, 1, s.rows, "out");
+  require(out.shape, 2, kPanel, "out");
+  const kernels::loss::Scores scores{s.data, s.wide, s.rows, classes, batch_of(batch.data).affine,
+                                     kRows * kPanel};
+  const int team = checked_threads(threads);
+  nb::gil_scoped_release unlocked;
+  kernels::for_each_part(s.rows, 1, team, [&](std::size_t begin, std::size_t end) {
+    kernels::loss::softmax_gradient(scores, labels.data, begin, end, out.data);
+  });
+}
+
+}  // namespace
+
+void bind_layers(nb::module_& m) {
+  m.def("batch_statistics", &batch_statistics, "s"_a, "parameters"_a, "epsilon"_a, "batch"_a,
+        nb::kw_only(), "threads"_a = 1, "instruction_set"_a = "",
+        "Statistics of sums s, (panels, rows, 32) int16 or int32, from exact integers, and the\n"
+        "normalization that follows from parameters, (panels, 2, 32) float32 gain and bias, to\n"
+        "batch, (panels, 5, 32) float32: mean, biased variance, 1 / sqrt(variance + epsilon),\n"
+        "scale, shift.");
+  m.def("binarize", &binarize, "s"_a, "batch"_a, "columns"_a, "out"_a, "first_panel"_a = 0,
+        "draw"_a = nb::none(), nb::kw_only(), "threads"_a = 1, "instruction_set"_a = "",
+        "Bits of scale s + shift >= 0 to out, (rows, ceil(columns / 8)) uint8, from column\n"
+        "32 first_panel on. With draw, (seed, purpose, step), a random number in (-1, 1) is\n"
+        "added first: stochastic binarization.");
+  m.def("normalize_backward", &normalize_backward, "s"_a, "batch"_a, "gradient"_a, "factor"_a,
+        "masked"_a, "out"_a, "parameter_gradient"_a, nb::kw_only(), "threads"_a = 1,
+        "instruction_set"_a = "",
+        "From the gradient of the normalized activations (or of their bits: masked), (panels,\n"
+        "rows, 32) int16, int32 or float32 times factor, (rows) float32 or None, to that of s,\n"
+        "out, float32, and of gain and bias, (panels, 2, 32) float32.");
+  m.def("round_columns", &round_columns, "g"_a, "columns"_a, "most"_a, "out"_a, "factors"_a,
+        "draw"_a, "first_panel"_a = 0, nb::kw_only(), "threads"_a = 1, "instruction_set"_a = "",
+        "Round g, (panels, rows, 32) float32, stochastically to integers of at most `most`, with\n"
+        "a factor a column: out, (columns, rows padded to a multiple of 32) int8, transposed.");
+  m.def("round_rows", &round_rows, "g"_a, "columns"_a, "most"_a, "out"_a, "factors"_a, "draw"_a,
+        nb::kw_only(), "threads"_a = 1, "instruction_set"_a = "",
+        "Round g, (panels, rows, 32) float32, stochastically to integers of at most `most`, with\n"
+        "a factor a row: out, (rows, 32 panels) int8.");
+  m.def("softmax_gradient", &softmax_gradient, "s"_a, "batch"_a, "labels"_a, "classes"_a, "out"_a,
+        nb::kw_only(), "threads"_a = 1,
+        "The gradient of the mean cross-entropy of softmax(scale s + shift), (panels, rows, 32)\n"
+        "float32, 0 past the last class. labels: (rows) uint8.");
+}
+
+}  // namespace bindings

@@ -1,0 +1,108 @@
+// Optimizer steps for Python.
+#include "common.hpp"
+
+namespace bindings {
+namespace {
+
+using kernels::optimizers::Gradient;
+using kernels::optimizers::State;
+
+Gradient check_gradient(nb::handle object, const std::vector<std::size_t>& shape,
+                        const std::optional<nb::handle>& factor_object) {
+  const auto view = arrays::check_any(object, "gradient", 2, false);
+  if (!view.holds<float>() && !view.holds<std::int32_t>()) {
+    throw nb::type_error("gradient must be of type float32 or int32");
+  }
+  require(view.shape, 0, shape[0], "gradient");
+  require(view.shape, 1, shape[1], "gradient");
+  Gradient gradient{view.data, view.holds<float>(), nullptr};
+  if (factor_object) {
+    const auto factor = check<const float>(*factor_object, "factor", 1);
+    if (factor.shape[0] < shape[0]) throw nb::value_error("factor must have a number a row");
+    gradient.factor = factor.data;
+  }
+  return gradient;
+}
+
+template <typename T>
+void* check_moment(nb::handle object, const char* name, const std::vector<std::size_t>& shape) {
+  const auto moment = check<T>(object, name, 2);
+  require(moment.shape, 0, shape[0], name);
+  require(moment.shape, 1, shape[1], name);
+  return moment.data;
+}
+
+void check_padded(std::size_t columns, const char* name) {
+  if (columns % kPanel != 0) {
+    throw nb::value_error(
+        (std::string(name) + " must have a multiple of 32 elements on axis 1").c_str());
+  }
+}
+
+void adam(nb::handle weights_object, nb::handle m_object, nb::handle v_object,
+          nb::handle gradient_object, std::optional<nb::handle> factor, float beta1, float beta2,
+          float epsilon, float step_size, float correction, float limit, DrawTuple draw,
+          std::size_t first_row, int threads, const std::string& name) {
+  const auto weights = arrays::check_any(weights_object, "weights", 2, true);
+  const bool narrow = weights.holds<std::int16_t>();
+  if (!narrow && !weights.holds<float>()) {
+    throw nb::type_error("weights must be of type float32 or int16");
+  }
+  check_padded(weights.shape[1], "weights");
+  if (first_row % 2 != 0) throw nb::value_error("first_row must be even");
+  const auto any_m = arrays::check_any(m_object, "m", 2, true);
+  const int bits = !narrow ? 32 : any_m.holds<std::uint8_t>() ? 8 : 16;
+  const auto moment = [&](nb::handle object, const char* argument) {
+    if (bits == 32) return check_moment<float>(object, argument, weights.shape);
+    return bits == 16 ? check_moment<std::uint16_t>(object, argument, weights.shape)
+                      : check_moment<std::uint8_t>(object, argument, weights.shape);
+  };
+  const State state{weights.data, moment(m_object, "m"), moment(v_object, "v"), bits};
+  const Gradient gradient = check_gradient(gradient_object, weights.shape, factor);
+  const auto* optimizers = chosen(name).optimizers;
+  const int team = checked_threads(threads);
+  nb::gil_scoped_release unlocked;
+  kernels::for_each_part(weights.shape[0], 2, team, [&](std::size_t begin, std::size_t end) {
+    optimizers->adam(state, gradient, {beta1, beta2, epsilon, step_size, correction, limit},
+                     weights.shape[1], begin, end, to_draw(draw), first_row);
+  });
+}
+
+void bop(nb::handle bits_object, nb::handle m_object, nb::handle gradient_object,
+         std::optional<nb::handle> factor, std::size_t columns, float adaptivity, float threshold,
+         int threads, const std::string& name) {
+  const auto m = check<float>(m_object, "m", 2);
+  check_padded(m.shape[1], "m");
+  const auto bits = check<std::uint8_t>(bits_object, "bits", 2);
+  require(bits.shape, 0, m.shape[0], "bits");
+  require(bits.shape, 1, bytes_for(columns), "bits");
+  if (columns == 0 || columns > m.shape[1]) throw nb::value_error("columns does not fit m");
+  const Gradient gradient = check_gradient(gradient_object, m.shape, factor);
+  const auto* optimizers = chosen(name).optimizers;
+  const int team = checked_threads(threads);
+  nb::gil_scoped_release unlocked;
+  kernels::for_each_part(m.shape[0], 1, team, [&](std::size_t begin, std::size_t end) {
+    optimizers->bop(bits.data, m.data, gradient, {adaptivity, threshold}, columns, m.shape[1],
+                    begin, end);
+  });
+}
+
+}  // namespace
+
+void bind_optimizers(nb::module_& m) {
+  m.def("adam", &adam, "weights"_a, "m"_a, "v"_a, "gradient"_a, "factor"_a, nb::kw_only(),
+        "beta1"_a, "beta2"_a, "epsilon"_a, "step_size"_a, "correction"_a, "limit"_a,
+        "draw"_a = DrawTuple{0, 0, 0}, "first_row"_a = 0, "threads"_a = 1,
+        "instruction_set"_a = "",
+        "An Adam step in place, then clipping to [-limit, limit]. weights, m, v: (rows, columns)\n"
+        "float32; or weights int16 in units of 2^-15 and moments bfloat16 as uint16, or in\n"
+        "8-bit floats as uint8. gradient: int32 or float32,\n"
+        "times factor, (rows) float32 or None. step_size: the learning rate over 1 - beta1^t;\n"
+        "correction: 1 / sqrt(1 - beta2^t).");
+  m.def("bop", &bop, "bits"_a, "m"_a, "gradient"_a, "factor"_a, "columns"_a, nb::kw_only(),
+        "adaptivity"_a, "threshold"_a, "threads"_a = 1, "instruction_set"_a = "",
+        "A Bop step in place: m, (rows, padded) float32, filters the gradient, and weight bits,\n"
+        "(rows, ceil(columns / 8)) uint8, flip against it where it exceeds the threshold.");
+}
+
+}  // namespace bindings

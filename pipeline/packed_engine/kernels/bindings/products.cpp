@@ -1,0 +1,245 @@
+// Products for Python: they write into an array of the caller's, so that memory is reused.
+#include "common.hpp"
+
+namespace bindings {
+namespace {
+
+using kernels::Form;
+using kernels::IntRows;
+using kernels::Output;
+using kernels::products::PanelOperand;
+using kernels::products::Range;
+using Index = std::optional<nb::handle>;
+
+// Where a product goes: (panels, M, 32), or (M, 32 panels).
+struct Target {
+  Output output;
+  std::size_t rows, panels;
+};
+
+Target target_of(const arrays::AnyView& view, bool panels_first, bool wide) {
+  if (panels_first) {
+    require(view.shape, 2, kPanel, "out");
+    const std::size_t rows = view.shape[1];
+    return {{view.data, wide, kPanel, rows * kPanel}, rows, view.shape[0]};
+  }
+  if (view.shape[1] % kPanel != 0) {
+    throw nb::value_error("out must have a multiple of 32 elements on axis 1");
+  }
+  return {{view.data, wide, view.shape[1], kPanel}, view.shape[0], view.shape[1] / kPanel};
+}
+
+arrays::AnyView check_output(nb::handle object, bool& panels_first) {
+  nb::ndarray<nb::ro> array;
+  panels_first = nb::try_cast(object, array, false) && array.ndim() == 3;
+  return arrays::check_any(object, "out", panels_first ? 3 : 2, true);
+}
+
+// `narrow_limit`: the most elements whose sums fit int16.
+Target check_integer_target(nb::handle object, std::size_t elements, std::size_t narrow_limit) {
+  bool panels_first = false;
+  const auto view = check_output(object, panels_first);
+  const bool wide = is_wide(view, "out");
+  if (!wide && elements > narrow_limit) {
+    throw nb::value_error("out must be of type int32: the sums of so many elements could "
+                          "overflow int16");
+  }
+  return target_of(view, panels_first, wide);
+}
+
+Target check_float_target(nb::handle object) {
+  bool panels_first = false;
+  const auto view = check_output(object, panels_first);
+  if (!view.holds<float>()) throw nb::type_error("out must be of type float32");
+  return target_of(view, panels_first, true);
+}
+
+PanelOperand check_panels(nb::handle object, std::size_t elements, std::size_t panels) {
+  const auto b = check<const std::uint8_t>(object, "b", 3);
+  require(b.shape, 2, kPanel, "b");
+  require(b.shape, 0, panels, "b");
+  require(b.shape, 1, bytes_for(elements), "b");
+  return {b.data, b.shape[1]};
+}
+
+void check_elements(std::size_t elements, std::size_t most) {
+  if (elements == 0 || elements > most) {
+    throw nb::value_error(("elements must be in 1.." + std::to_string(most)).c_str());
+  }
+}
+
+// Rows of nibbles, all of them or those that the index names.
+struct NibbleRows {
+  IntRows rows;
+  std::size_t count;
+};
+
+NibbleRows check_nibbles(nb::handle object, const char* name, const Index& index) {
+  const auto x = check<const std::uint8_t>(object, name, 2);
+  if (!index) return {{x.data, x.shape[1], nullptr, Form::nibbles}, x.shape[0]};
+  const auto rows = check<const std::int64_t>(*index, "index", 1);
+  for (std::size_t i = 0; i < rows.shape[0]; ++i) {
+    if (rows.data[i] < 0 || static_cast<std::size_t>(rows.data[i]) >= x.shape[0]) {
+      throw nb::value_error((std::string("index must name rows of ") + name).c_str());
+    }
+  }
+  return {{x.data, x.shape[1], rows.data, Form::nibbles}, rows.shape[0]};
+}
+
+template <typename Work>
+void run(const Target& target, int threads, Work work) {
+  const int team = checked_threads(threads);
+  nb::gil_scoped_release unlocked;
+  kernels::divide(target.rows, target.panels, team, work);
+}
+
+void bits_by_bits(nb::handle a_object, nb::handle b_object, std::size_t elements,
+                  nb::handle out_object, int threads, const std::string& name) {
+  const auto a = check<const std::uint8_t>(a_object, "a", 2);
+  check_elements(elements, kernels::products::kMostBits);
+  require(a.shape, 1, bytes_for(elements), "a");
+  const Target target =
+      check_integer_target(out_object, elements, kernels::products::kMostBitsNarrow);
+  require(a.shape, 0, target.rows, "a");
+  const auto b = check_panels(b_object, elements, target.panels);
+  const auto* products = chosen(name).products;
+  run(target, threads, [&](Range range) {
+    products->bits_by_bits(a.data, elements, b, target.output, range);
+  });
+}
+
+void pixels_by_bits(nb::handle x_object, nb::handle b_object, std::size_t elements,
+                    nb::handle out_object, Index index, int threads, const std::string& name) {
+  const auto x = check_nibbles(x_object, "x", index);
+  check_elements(elements, kernels::products::kMostInts);
+  if (x.rows.stride * 2 < elements) {
+    throw nb::value_error("x must have a byte for 2 elements on axis 1");
+  }
+  const Target target =
+      check_integer_target(out_object, elements, kernels::products::kMostIntsNarrow);
+  if (x.count != target.rows) throw nb::value_error("out must have a row for each row of x");
+  const auto b = check_panels(b_object, elements, target.panels);
+  const auto* products = chosen(name).products;
+  run(target, threads, [&](Range range) {
+    products->ints_by_bits(x.rows, elements, b, 1, false, target.output, range);
+  });
+}
+
+void gradients_by_bits(nb::handle a_object, nb::handle b_object, std::size_t elements, int most,
+                       nb::handle out_object, int threads, const std::string& name) {
+  const auto a = check<const std::int8_t>(a_object, "a", 2);
+  check_elements(elements, kernels::products::kMostInts);
+  if (a.shape[1] < elements) throw nb::value_error("a must have the elements on axis 1");
+  if (most < 1 || most > 112) throw nb::value_error("most must be in 1..112");
+  const Target target = check_integer_target(
+      out_object, elements * static_cast<std::size_t>(most), kernels::products::kMostBitsNarrow);
+  require(a.shape, 0, target.rows, "a");
+  const auto b = check_panels(b_object, elements, target.panels);
+  const auto* products = chosen(name).products;
+  const auto rows = [&](Form form) {
+    return IntRows{reinterpret_cast<const std::uint8_t*>(a.data), a.shape[1], nullptr, form};
+  };
+  run(target, threads, [&](Range range) {
+    const auto multiply = [&](Form form, int weight, bool add) {
+      products->ints_by_bits(rows(form), elements, b, weight, add, target.output, range);
+    };
+    if (most <= 7) {
+      multiply(Form::small, 1, false);
+    } else {
+      multiply(Form::low, 1, false);
+      multiply(Form::high, 16, true);
+    }
+  });
+}
+
+void gradients_by_pixels(nb::handle a_object, nb::handle x_object, int most,
+                         nb::handle out_object, Index index, int threads,
+                         const std::string& name) {
+  const auto a = check<const std::int8_t>(a_object, "a", 2);
+  const auto x = check_nibbles(x_object, "x", index);
+  check_elements(x.count, kernels::pixels::kMostElements);
+  if (a.shape[1] % 4 != 0 || a.shape[1] < x.count) {
+    throw nb::value_error("a must have the rows of x, padded to a multiple of 4, on axis 1");
+  }
+  if (most < 1 || most > 127) throw nb::value_error("most must be in 1..127");
+  const Target target = check_integer_target(out_object, 1, 0);
+  require(a.shape, 0, target.rows, "a");
+  if (x.rows.stride * 2 != target.panels * kPanel) {
+    throw nb::value_error("x must have 16 bytes for 32 pixels of out");
+  }
+  const auto* pixels = chosen(name).pixels;
+  run(target, threads, [&](Range range) {
+    pixels->ints_by_pixels(a.data, a.shape[1], most, x.rows, x.count, target.output, range);
+  });
+}
+
+void floats_by_bits(nb::handle a_object, nb::handle b_object, std::size_t elements,
+                    nb::handle out_object, int threads, const std::string& name) {
+  const auto a = check<const float>(a_object, "a", 2);
+  const auto b = check<const std::uint8_t>(b_object, "b", 2);
+  check_elements(elements, b.shape[0]);
+  if (a.shape[1] < elements) throw nb::value_error("a must have the elements on axis 1");
+  const Target target = check_float_target(out_object);
+  require(a.shape, 0, target.rows, "a");
+  if (panels_for(b.shape[1] * 8) != target.panels) {
+    throw nb::value_error("out must have a panel for 4 bytes of b");
+  }
+  const auto* exact = chosen(name).exact;
+  run(target, threads, [&](Range range) {
+    exact->floats_by_bits(a.data, a.shape[1], b.data, b.shape[1], elements, target.output, range);
+  });
+}
+
+void floats_by_pixels(nb::handle a_object, nb::handle x_object, nb::handle out_object, Index index,
+                      int threads, const std::string& name) {
+  const auto a = check<const float>(a_object, "a", 2);
+  const auto x = check_nibbles(x_object, "x", index);
+  if (a.shape[1] < x.count) throw nb::value_error("a must have the rows of x on axis 1");
+  const Target target = check_float_target(out_object);
+  require(a.shape, 0, target.rows, "a");
+  if (x.rows.stride * 2 != target.panels * kPanel) {
+    throw nb::value_error("x must have 16 bytes for 32 pixels of out");
+  }
+  const auto* exact = chosen(name).exact;
+  run(target, threads, [&](Range range) {
+    exact->floats_by_pixels(a.data, a.shape[1], x.rows, x.count, target.output, range);
+  });
+}
+
+}  // namespace
+
+void bind_products(nb::module_& m) {
+  const char* out = "\nout: (panels, M, 32), or (M, 32 panels). Past the last output it is undefined.";
+  const auto doc = [out](const char* text) { return std::string(text) + out; };
+  m.def("bits_by_bits", &bits_by_bits, "a"_a, "b"_a, "elements"_a, "out"_a, nb::kw_only(),
+        "threads"_a = 1, "instruction_set"_a = "",
+        doc("Multiply packed rows a, (M, bytes), by panels b: +1/-1 sums in int16 or int32.")
+            .c_str());
+  m.def("pixels_by_bits", &pixels_by_bits, "x"_a, "b"_a, "elements"_a, "out"_a,
+        "index"_a = nb::none(), nb::kw_only(), "threads"_a = 1, "instruction_set"_a = "",
+        doc("Multiply pixels x, nibbles (rows, bytes) uint8, those that index (M) int64 names or\n"
+            "all, by panels b: int16 or int32.")
+            .c_str());
+  m.def("gradients_by_bits", &gradients_by_bits, "a"_a, "b"_a, "elements"_a, "most"_a, "out"_a,
+        nb::kw_only(), "threads"_a = 1, "instruction_set"_a = "",
+        doc("Multiply a, (M, at least elements) int8 of absolute value at most `most`, by panels\n"
+            "b: int16 or int32. most: 1 to 112, and 7 takes half the time of 8.")
+            .c_str());
+  m.def("gradients_by_pixels", &gradients_by_pixels, "a"_a, "x"_a, "most"_a, "out"_a,
+        "index"_a = nb::none(), nb::kw_only(), "threads"_a = 1, "instruction_set"_a = "",
+        doc("Multiply a, (M, padded) int8 of absolute value at most `most` (1 to 127), by pixels\n"
+            "x, nibbles (rows, 16 panels), those that index names or all: int32.")
+            .c_str());
+  m.def("floats_by_bits", &floats_by_bits, "a"_a, "b"_a, "elements"_a, "out"_a, nb::kw_only(),
+        "threads"_a = 1, "instruction_set"_a = "",
+        doc("Multiply a, (M, at least elements) float32, by packed rows b, (elements, bytes), in\n"
+            "float32, the terms of a sum in order.")
+            .c_str());
+  m.def("floats_by_pixels", &floats_by_pixels, "a"_a, "x"_a, "out"_a, "index"_a = nb::none(),
+        nb::kw_only(), "threads"_a = 1, "instruction_set"_a = "",
+        doc("Multiply a, (M, rows) float32, by pixels x, nibbles (rows, 16 panels), those that\n"
+            "index names or all, in float32, the terms of a sum in order.")
+            .c_str());
+}
+
+}  // namespace bindings

@@ -1,0 +1,191 @@
+// Batch normalization over vectors of eight columns, for every instruction set.
+#pragma once
+
+#include "../normalization.hpp"
+
+namespace kernels::normalization {
+namespace {
+
+constexpr std::size_t kGroups = kPanel / kLanes;
+// So many rows of a panel, their gradients and the result are 16 KiB at most: they stay in the
+// first-level cache while the four groups of columns pass over them, and rounding errors add up
+// over no more rows than that before a double takes over.
+constexpr std::size_t kBlock = 64;
+
+// Sums of at most kBlock rows and eight columns.
+void sum_block(const std::int16_t* sums, std::size_t rows, D8& total, D8& square) {
+  // A square has up to 30 bits: its halves add up by themselves, in 32 bits.
+  I8 sum = {}, low = {}, high = {};
+  for (std::size_t b = 0; b < rows; ++b) {
+    const I8 s = read_ints(sums + b * kPanel);
+    const I8 squared = s * s;
+    sum += s;
+    low += squared & 0xFFFF;
+    high += squared >> 16;
+  }
+  total += __builtin_convertvector(sum, D8);
+  square += __builtin_convertvector(high, D8) * 65536.0 + __builtin_convertvector(low, D8);
+}
+
+void sum_block(const std::int32_t* sums, std::size_t rows, D8& total, D8& square) {
+  for (std::size_t b = 0; b < rows; ++b) {
+    const D8 s = __builtin_convertvector(read_ints(sums + b * kPanel), D8);
+    total += s;
+    square += s * s;
+  }
+}
+
+template <typename T>
+void sum_up(const T* sums, std::size_t rows, double* totals, double* squares) {
+  for (std::size_t begin = 0; begin < rows; begin += kBlock) {
+    const std::size_t count = rows - begin < kBlock ? rows - begin : kBlock;
+    for (std::size_t w = 0; w < kGroups; ++w) {
+      D8 total = read<D8>(totals + w * kLanes), square = read<D8>(squares + w * kLanes);
+      sum_block(sums + begin * kPanel + w * kLanes, count, total, square);
+      store(totals + w * kLanes, total);
+      store(squares + w * kLanes, square);
+    }
+  }
+}
+
+void statistics(Panel panel, double* sums, double* squares) {
+  for (std::size_t i = 0; i < kPanel; ++i) sums[i] = squares[i] = 0;
+  if (panel.wide) {
+    sum_up(static_cast<const std::int32_t*>(panel.sums), panel.rows, sums, squares);
+  } else {
+    sum_up(static_cast<const std::int16_t*>(panel.sums), panel.rows, sums, squares);
+  }
+}
+
+void put_bits(std::uint8_t* bytes, std::uint32_t word, std::size_t width) {
+  for (std::size_t i = 0; i < width; ++i) bytes[i] = static_cast<std::uint8_t>(word >> (8 * i));
+}
+
+template <typename T>
+void binarize_rows(const T* sums, std::size_t rows, Affine affine, std::size_t valid,
+                   const Draw* draw, std::size_t panel_index, std::uint8_t* bits,
+                   std::size_t stride, std::size_t width) {
+  const std::uint32_t kept = valid < kPanel ? (1U << valid) - 1 : ~0U;
+  for (std::size_t pair = 0; pair * 2 < rows; ++pair) {
+    const PairOfRows random(draw != nullptr ? PairOfRows(*draw, pair, panel_index) : PairOfRows());
+    for (std::size_t b = pair * 2; b < pair * 2 + 2 && b < rows; ++b) {
+      std::uint32_t word = 0;
+      for (std::size_t w = 0; w < kGroups; ++w) {
+        F8 a = read_floats(sums + b * kPanel + w * kLanes) * read<F8>(affine.scale + w * kLanes) +
+               read<F8>(affine.shift + w * kLanes);
+        if (draw != nullptr) a += random.uniform(b % 2 != 0, w) * all(2.0F) - all(1.0F);
+        word |= bits_of(a >= all(0.0F)) << (w * kLanes);
+      }
+      put_bits(bits + b * stride, word & kept, width);
+    }
+  }
+}
+
+void binarize(Panel panel, Affine affine, std::size_t valid, const Draw* draw,
+              std::size_t panel_index, std::uint8_t* bits, std::size_t stride,
+              std::size_t width) {
+  if (panel.wide) {
+    binarize_rows(static_cast<const std::int32_t*>(panel.sums), panel.rows, affine, valid, draw,
+                  panel_index, bits, stride, width);
+  } else {
+    binarize_rows(static_cast<const std::int16_t*>(panel.sums), panel.rows, affine, valid, draw,
+                  panel_index, bits, stride, width);
+  }
+}
+
+struct Totals {
+  double gradient[kPanel] = {};
+  double product[kPanel] = {};
+};
+
+// The gradient of a, masked, to out; its sum and that of its product with x to totals.
+template <typename T, typename G>
+void through_activation(const T* sums, const G* gradient, const float* factor, std::size_t rows,
+                        Batch batch, bool masked, float* out, Totals& totals) {
+  for (std::size_t begin = 0; begin < rows; begin += kBlock) {
+    const std::size_t end = rows - begin < kBlock ? rows : begin + kBlock;
+    for (std::size_t w = 0; w < kGroups; ++w) {
+      const F8 scale = read<F8>(batch.affine.scale + w * kLanes);
+      const F8 shift = read<F8>(batch.affine.shift + w * kLanes);
+      const F8 mean = read<F8>(batch.mean + w * kLanes);
+      const F8 inverse = read<F8>(batch.inverse + w * kLanes);
+      // Without the mask everything passes.
+      const F8 limit = all(masked ? 1.0F : __builtin_inff());
+      F8 total = all(0.0F), product = all(0.0F);
+      for (std::size_t b = begin; b < end; ++b) {
+        const std::size_t at = b * kPanel + w * kLanes;
+        const F8 s = read_floats(sums + at);
+        F8 g = read_floats(gradient + at);
+        if (factor != nullptr) g *= all(factor[b]);
+        g = where(absolute(s * scale + shift) <= limit, g, all(0.0F));
+        total += g;
+        product += g * ((s - mean) * inverse);
+        store(out + at, g);
+      }
+      store(totals.gradient + w * kLanes,
+            read<D8>(totals.gradient + w * kLanes) + to_double(total));
+      store(totals.product + w * kLanes,
+            read<D8>(totals.product + w * kLanes) + to_double(product));
+    }
+  }
+}
+
+template <typename T>
+void through_normalization(const T* sums, std::size_t rows, Batch batch, const Totals& totals,
+                           float* out) {
+  float mean_gradient[kPanel], mean_product[kPanel];
+  for (std::size_t i = 0; i < kPanel; ++i) {
+    mean_gradient[i] = static_cast<float>(totals.gradient[i] / static_cast<double>(rows));
+    mean_product[i] = static_cast<float>(totals.product[i] / static_cast<double>(rows));
+  }
+  for (std::size_t begin = 0; begin < rows; begin += kBlock) {
+    const std::size_t end = rows - begin < kBlock ? rows : begin + kBlock;
+    for (std::size_t w = 0; w < kGroups; ++w) {
+      const F8 scale = read<F8>(batch.affine.scale + w * kLanes);
+      const F8 mean = read<F8>(batch.mean + w * kLanes);
+      const F8 inverse = read<F8>(batch.inverse + w * kLanes);
+      const F8 of_gradient = read<F8>(mean_gradient + w * kLanes);
+      const F8 of_product = read<F8>(mean_product + w * kLanes);
+      for (std::size_t b = begin; b < end; ++b) {
+        const std::size_t at = b * kPanel + w * kLanes;
+        const F8 x = (read_floats(sums + at) - mean) * inverse;
+        store(out + at, scale * (read<F8>(out + at) - of_gradient - x * of_product));
+      }
+    }
+  }
+}
+
+template <typename T>
+void backward_of(const T* sums, std::size_t rows, Batch batch, Gradient gradient, bool masked,
+                 float* out, float* gain_gradient, float* bias_gradient) {
+  Totals totals;
+  if (gradient.type == Gradient::Type::narrow) {
+    through_activation(sums, static_cast<const std::int16_t*>(gradient.data), gradient.factor, rows,
+                       batch, masked, out, totals);
+  } else if (gradient.type == Gradient::Type::wide) {
+    through_activation(sums, static_cast<const std::int32_t*>(gradient.data), gradient.factor, rows,
+                       batch, masked, out, totals);
+  } else {
+    through_activation(sums, static_cast<const float*>(gradient.data), gradient.factor, rows, batch,
+                       masked, out, totals);
+  }
+  through_normalization(sums, rows, batch, totals, out);
+  for (std::size_t i = 0; i < kPanel; ++i) {
+    gain_gradient[i] = static_cast<float>(totals.product[i]);
+    bias_gradient[i] = static_cast<float>(totals.gradient[i]);
+  }
+}
+
+void backward(Panel panel, Batch batch, Gradient gradient, bool masked, float* out,
+              float* gain_gradient, float* bias_gradient) {
+  if (panel.wide) {
+    backward_of(static_cast<const std::int32_t*>(panel.sums), panel.rows, batch, gradient, masked,
+                out, gain_gradient, bias_gradient);
+  } else {
+    backward_of(static_cast<const std::int16_t*>(panel.sums), panel.rows, batch, gradient, masked,
+                out, gain_gradient, bias_gradient);
+  }
+}
+
+}  // namespace
+}  // namespace kernels::normalization

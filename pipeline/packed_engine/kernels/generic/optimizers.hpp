@@ -1,0 +1,177 @@
+// Optimizer steps over vectors of eight weights, for every instruction set.
+#pragma once
+
+#include "../optimizers.hpp"
+
+namespace kernels::optimizers {
+namespace {
+
+constexpr std::size_t kGroups = kPanel / kLanes;
+
+struct Real {
+  using Weight = float;
+  using Moment = float;
+  static constexpr bool kRandom = false;
+  static constexpr float kMostWeight = __builtin_inff();
+  static F8 weight(const float* p) { return read<F8>(p); }
+  static F8 m(const float* p) { return read<F8>(p); }
+  static F8 v(const float* p) { return read<F8>(p); }
+  static void put_weight(float* p, F8 w, U8) { store(p, w); }
+  static void put_m(float* p, F8 m, U8) { store(p, m); }
+  static void put_v(float* p, F8 v, U8) { store(p, v); }
+};
+
+// Weights in int16, in units of 2^-15.
+struct NarrowWeight {
+  using Weight = std::int16_t;
+  static constexpr bool kRandom = true;
+  static constexpr float kUnits = 32768.0F;
+  static constexpr float kMostWeight = 1.0F - 1.0F / kUnits;
+
+  static F8 weight(const std::int16_t* p) { return read_floats(p) * all(1.0F / kUnits); }
+  // From units of 2^-30, with 15 random bits.
+  static void put_weight(std::int16_t* p, F8 w, U8 random) {
+    const I8 units = to_int(w * all(kUnits * kUnits));
+    store_int16(p, (units + reinterpret_cast<I8>(random >> 1)) >> 15);
+  }
+};
+
+// Moments in bfloat16.
+struct Narrow : NarrowWeight {
+  using Moment = std::uint16_t;
+  static F8 m(const std::uint16_t* p) { return reinterpret_cast<F8>(read_ints(p) << 16); }
+  static F8 v(const std::uint16_t* p) { return m(p); }
+  static void put_m(std::uint16_t* p, F8 m, U8) {
+    store_uint16(p, (reinterpret_cast<U8>(m) + all_bits(0x8000)) >> 16);
+  }
+  static void put_v(std::uint16_t* p, F8 v, U8 random) {
+    store_uint16(p, (reinterpret_cast<U8>(v) + random) >> 16);
+  }
+};
+
+// Moments in 8 bits: m has a sign, 5 bits of exponent and 2 of fraction, and reaches from 2^-31 to
+// 1.75; v, without a sign, has 6 bits of exponent and reaches from 2^-63. Both are the top of a
+// float32 whose exponent is shifted, and both are rounded stochastically.
+struct Tiny : NarrowWeight {
+  using Moment = std::uint8_t;
+  static constexpr unsigned kDropped = 21;
+  static constexpr std::uint32_t kShiftM = 96U << 23;
+  static constexpr std::uint32_t kShiftV = 64U << 23;
+
+  static F8 m(const std::uint8_t* p) {
+    const U8 code = read_ints(p), size = code & all_bits(127);
+    const U8 bits = ((size << kDropped) + all_bits(kShiftM)) | ((code & all_bits(128)) << 24);
+    return where(reinterpret_cast<I8>(size) == 0, all(0.0F), reinterpret_cast<F8>(bits));
+  }
+  static F8 v(const std::uint8_t* p) {
+    return reinterpret_cast<F8>((read_ints(p) << kDropped) + all_bits(kShiftV));
+  }
+  static U8 code(F8 size, std::uint32_t shift, std::int32_t most, U8 random) {
+    // Below the smallest the difference is negative; so is its shifted sum, or it becomes 0.
+    const I8 above = reinterpret_cast<I8>(size) - static_cast<std::int32_t>(shift);
+    const I8 rounded = (above + reinterpret_cast<I8>(random << 5)) >> kDropped;
+    const I8 positive = rounded > 0 ? rounded : I8{};
+    const I8 limit = I8{} + most;
+    return reinterpret_cast<U8>(positive < limit ? positive : limit);
+  }
+  static void put_m(std::uint8_t* p, F8 m, U8 random) {
+    const U8 sign = (reinterpret_cast<U8>(m) >> 24) & all_bits(128);
+    store_uint8(p, code(absolute(m), kShiftM, 127, random) | sign);
+  }
+  static void put_v(std::uint8_t* p, F8 v, U8 random) {
+    store_uint8(p, code(v, kShiftV, 255, random));
+  }
+};
+
+F8 gradient_at(Gradient gradient, std::size_t at, float factor) {
+  const F8 g = gradient.real ? read<F8>(static_cast<const float*>(gradient.data) + at)
+                             : read_floats(static_cast<const std::int32_t*>(gradient.data) + at);
+  return g * all(factor);
+}
+
+float factor_of(Gradient gradient, std::size_t row) {
+  return gradient.factor == nullptr ? 1.0F : gradient.factor[row];
+}
+
+// The constants of a step, a copy a lane.
+struct Step {
+  F8 beta1, rest1, beta2, rest2, epsilon, step_size, correction, limit;
+
+  Step(const Adam& adam, float most_weight)
+      : beta1(all(adam.beta1)),
+        rest1(all(1.0F - adam.beta1)),
+        beta2(all(adam.beta2)),
+        rest2(all(1.0F - adam.beta2)),
+        epsilon(all(adam.epsilon)),
+        step_size(all(adam.step_size)),
+        correction(all(adam.correction)),
+        limit(all(adam.limit < most_weight ? adam.limit : most_weight)) {}
+};
+
+template <typename Form>
+void update(typename Form::Weight* weight, typename Form::Moment* m_at,
+            typename Form::Moment* v_at, F8 g, const Step& step, U8 random) {
+  const F8 m = step.beta1 * Form::m(m_at) + step.rest1 * g;
+  const F8 v = step.beta2 * Form::v(v_at) + step.rest2 * g * g;
+  const F8 size = square_root(v) * step.correction + step.epsilon;
+  const F8 w = Form::weight(weight) - step.step_size * m / size;
+  Form::put_weight(weight, limited(w, step.limit), random);
+  Form::put_m(m_at, m, random);
+  Form::put_v(v_at, v, random);
+}
+
+template <typename Form>
+void adam_rows(State state, Gradient gradient, const Adam& adam, std::size_t columns,
+               std::size_t begin, std::size_t end, Draw draw, std::size_t first_row) {
+  auto* weights = static_cast<typename Form::Weight*>(state.weights);
+  auto* m = static_cast<typename Form::Moment*>(state.m);
+  auto* v = static_cast<typename Form::Moment*>(state.v);
+  const Step step(adam, Form::kMostWeight);
+  for (std::size_t row = begin; row < end; row += 2) {
+    for (std::size_t panel = 0; panel * kPanel < columns; ++panel) {
+      const PairOfRows random(Form::kRandom ? PairOfRows(draw, (first_row + row) / 2, panel)
+                                            : PairOfRows());
+#pragma GCC unroll 2
+      for (std::size_t odd = 0; odd < 2; ++odd) {
+        if (row + odd >= end) break;
+        const float factor = factor_of(gradient, row + odd);
+#pragma GCC unroll 4
+        for (std::size_t w = 0; w < kGroups; ++w) {
+          const std::size_t at = (row + odd) * columns + panel * kPanel + w * kLanes;
+          update<Form>(weights + at, m + at, v + at, gradient_at(gradient, at, factor), step,
+                       random.bits(odd != 0, w));
+        }
+      }
+    }
+  }
+}
+
+void adam(State state, Gradient gradient, Adam adam, std::size_t columns, std::size_t begin,
+          std::size_t end, Draw draw, std::size_t first_row) {
+  auto* rows = adam_rows<Real>;
+  if (state.bits == 16) rows = adam_rows<Narrow>;
+  if (state.bits == 8) rows = adam_rows<Tiny>;
+  rows(state, gradient, adam, columns, begin, end, draw, first_row);
+}
+
+void bop(std::uint8_t* bits, float* m_at, Gradient gradient, Bop bop, std::size_t columns,
+         std::size_t padded, std::size_t begin, std::size_t end) {
+  const std::size_t bytes = bytes_for(columns);
+  for (std::size_t row = begin; row < end; ++row) {
+    for (std::size_t byte = 0; byte < bytes; ++byte) {
+      const std::size_t at = row * padded + byte * 8;
+      const F8 g = gradient_at(gradient, at, factor_of(gradient, row));
+      const F8 m = all(1.0F - bop.adaptivity) * read<F8>(m_at + at) + all(bop.adaptivity) * g;
+      store(m_at + at, m);
+      // Against a filtered gradient above the threshold the weight is -1, below its negative +1.
+      const unsigned down = bits_of(m > all(bop.threshold));
+      const unsigned up = bits_of(m < all(-bop.threshold));
+      const unsigned kept = columns - byte * 8 < 8 ? (1U << (columns - byte * 8)) - 1 : 0xFFU;
+      std::uint8_t& word = bits[row * bytes + byte];
+      word = static_cast<std::uint8_t>(((word & ~down) | up) & kept);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kernels::optimizers

@@ -1,0 +1,137 @@
+// Stochastic rounding over vectors of eight columns, for every instruction set.
+#pragma once
+
+#include "../rounding.hpp"
+#include "../transpose.hpp"
+
+namespace kernels::rounding {
+namespace {
+
+constexpr std::size_t kGroups = kPanel / kLanes;
+// Latent weights in 16 bits are multiples of this.
+constexpr float kLatentUnit = 1.0F / 32768.0F;
+
+// Integers are rounded from multiples of 2^-16, and with 16 random bits: a number of units plus a
+// random one below 2^16, over 2^16, is rounded up with the probability of its fraction.
+constexpr float kUnits = 65536.0F;
+
+F8 units_per(F8 factor) {
+  return where(factor > all(0.0F), all(kUnits) / factor, all(0.0F));
+}
+
+void round_to(std::int8_t* out, F8 units, U8 random) {
+  store_int8(out, (to_int(units) + reinterpret_cast<I8>(random)) >> 16);
+}
+
+void column_factors(const float* panel, std::size_t rows, int most, float* factors) {
+  for (std::size_t w = 0; w < kGroups; ++w) {
+    F8 largest = all(0.0F);
+    for (std::size_t b = 0; b < rows; ++b) {
+      largest = larger(absolute(read<F8>(panel + b * kPanel + w * kLanes)), largest);
+    }
+    store(factors + w * kLanes, largest / all(static_cast<float>(most)));
+  }
+}
+
+void round_columns(const float* panel, std::size_t rows, const float* factors, Draw draw,
+                   std::size_t panel_index, std::size_t valid, std::int8_t* out,
+                   std::size_t stride) {
+  F8 units[kGroups];
+  for (std::size_t w = 0; w < kGroups; ++w) units[w] = units_per(read<F8>(factors + w * kLanes));
+  for (std::size_t begin = 0; begin < rows; begin += kPanel) {
+    alignas(32) std::int8_t block[kPanel * kPanel] = {};
+    alignas(32) std::int8_t columns[kPanel * kPanel];
+    for (std::size_t b = begin; b < begin + kPanel && b < rows; b += 2) {
+      const PairOfRows random(draw, b / 2, panel_index);
+      for (std::size_t odd = 0; odd < 2 && b + odd < rows; ++odd) {
+        for (std::size_t w = 0; w < kGroups; ++w) {
+          const F8 g = read<F8>(panel + (b + odd) * kPanel + w * kLanes);
+          round_to(block + (b + odd - begin) * kPanel + w * kLanes, g * units[w],
+                   random.bits(odd != 0, w));
+        }
+      }
+    }
+    transpose_block(reinterpret_cast<const std::uint8_t*>(block),
+                    reinterpret_cast<std::uint8_t*>(columns));
+    for (std::size_t c = 0; c < valid; ++c) {
+      __builtin_memcpy(out + c * stride + begin, columns + c * kPanel, kPanel);
+    }
+  }
+}
+
+float largest_of(F8 v) {
+  float largest = 0;
+  for (std::size_t i = 0; i < kLanes; ++i) largest = v[i] > largest ? v[i] : largest;
+  return largest;
+}
+
+// Vector w of a row that ends with column `columns`, with 0 in the lanes past it.
+F8 read_row(const float* matrix, std::size_t rows, std::size_t columns, std::size_t row,
+            std::size_t w) {
+  const std::size_t first = w * kLanes;
+  const F8 g = read<F8>(matrix + (first / kPanel * rows + row) * kPanel + first % kPanel);
+  if (first + kLanes <= columns) return g;
+  const I8 lanes = {0, 1, 2, 3, 4, 5, 6, 7};
+  const auto left = static_cast<std::int32_t>(columns - first);
+  const I8 limit = {left, left, left, left, left, left, left, left};
+  return where(lanes < limit, g, all(0.0F));
+}
+
+void round_rows(const float* matrix, std::size_t rows, std::size_t columns, std::size_t begin,
+                std::size_t end, int most, Draw draw, std::int8_t* out, std::size_t stride,
+                float* factors) {
+  const std::size_t vectors = (columns + kLanes - 1) / kLanes;
+  for (std::size_t b = begin; b < end; ++b) {
+    F8 largest = all(0.0F);
+    for (std::size_t w = 0; w < vectors; ++w) {
+      largest = larger(absolute(read_row(matrix, rows, columns, b, w)), largest);
+    }
+    factors[b] = largest_of(largest) / static_cast<float>(most);
+    __builtin_memset(out + b * stride, 0, stride);
+  }
+  for (std::size_t panel = 0; panel * kPanel < columns; ++panel) {
+    for (std::size_t pair = begin / 2; pair * 2 < end; ++pair) {
+      const PairOfRows random(draw, pair, panel);
+      for (std::size_t b = pair * 2; b < pair * 2 + 2 && b < end; ++b) {
+        const F8 units = units_per(all(factors[b]));
+        for (std::size_t v = 0; v < kGroups && panel * kGroups + v < vectors; ++v) {
+          const std::size_t w = panel * kGroups + v;
+          const F8 g = read_row(matrix, rows, columns, b, w);
+          round_to(out + b * stride + w * kLanes, g * units, random.bits(b % 2 != 0, v));
+        }
+      }
+    }
+  }
+}
+
+F8 latent_of(const float* latent) { return read<F8>(latent); }
+F8 latent_of(const std::int16_t* latent) { return read_floats(latent) * all(kLatentUnit); }
+
+template <typename T>
+void pack(const T* latent, std::size_t row, std::size_t columns, float noise, Draw draw,
+          std::uint8_t* bits) {
+  for (std::size_t panel = 0; panel * kPanel < columns; ++panel) {
+    const PairOfRows random(noise > 0 ? PairOfRows(draw, row / 2, panel) : PairOfRows());
+    for (std::size_t v = 0; v < kGroups && panel * kPanel + v * kLanes < columns; ++v) {
+      const std::size_t first = panel * kPanel + v * kLanes;
+      F8 w = latent_of(latent + first);
+      if (noise > 0) {
+        w += all(noise) * (random.uniform(row % 2 != 0, v) * all(2.0F) - all(1.0F));
+      }
+      const unsigned kept = columns - first < kLanes ? (1U << (columns - first)) - 1 : 0xFFU;
+      bits[first / 8] = static_cast<std::uint8_t>(bits_of(w >= all(0.0F)) & kept);
+    }
+  }
+}
+
+void pack_row(const void* latent, bool narrow, std::size_t row, std::size_t columns, float noise,
+              Draw draw, std::uint8_t* bits) {
+  if (narrow) {
+    pack(static_cast<const std::int16_t*>(latent), row, columns, noise, draw, bits);
+  } else {
+    pack(static_cast<const float*>(latent), row, columns, noise, draw, bits);
+  }
+}
+
+}  // namespace
+}  // namespace kernels::rounding

@@ -1,0 +1,62 @@
+// Optimizer steps, fused: the gradient is read once, state and weights are updated in place.
+#pragma once
+
+#include "layout.hpp"
+#include "random.hpp"
+
+namespace kernels::optimizers {
+
+// The gradient of `rows` rows: int32 or float32, (rows, columns), times a factor a row.
+struct Gradient {
+  const void* data;
+  bool real;
+  const float* factor;  // null stands for 1
+};
+
+// Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1), then clipping to [-limit, limit].
+struct Adam {
+  float beta1, beta2, epsilon;
+  float step_size;   // the learning rate over 1 - beta1^t
+  float correction;  // 1 / sqrt(1 - beta2^t)
+  float limit;
+};
+
+// Weights and the moments m and v, (rows, columns), in this many bits each:
+//   32  float32;
+//   16  weights in int16, in units of 2^-15; moments in bfloat16, of which m is rounded to nearest
+//       (ties away from 0);
+//    8  weights as for 16; moments in 8-bit floats (generic/optimizers.hpp).
+// What is rounded and not said to be rounded to nearest is rounded stochastically: its steps can be
+// smaller than half a unit.
+struct State {
+  void* weights;
+  void* m;
+  void* v;
+  int bits;
+};
+
+// Rows [begin, end) of all; begin is even. columns: a multiple of 32. first_row: of the block
+// that is passed, in the whole, even, for the random numbers.
+using AdamStep = void (*)(State state, Gradient gradient, Adam adam, std::size_t columns,
+                          std::size_t begin, std::size_t end, Draw draw, std::size_t first_row);
+
+// Bop (Helwegen et al. 2019, arXiv 1906.02107, algorithm 1): m = (1 - adaptivity) m +
+// adaptivity g; a weight flips where |m| > threshold and m has the weight's sign.
+// bits: (rows, bytes of `columns`). m: float32, (rows, padded), padded a multiple of 32.
+struct Bop {
+  float adaptivity, threshold;
+};
+
+using BopStep = void (*)(std::uint8_t* bits, float* m, Gradient gradient, Bop bop,
+                         std::size_t columns, std::size_t padded, std::size_t begin,
+                         std::size_t end);
+
+struct Kernels {
+  AdamStep adam;
+  BopStep bop;
+};
+
+extern const Kernels scalar;
+extern const Kernels avx2;
+
+}  // namespace kernels::optimizers

@@ -1,0 +1,43 @@
+// Stochastic rounding: gradients to a few bits, latent weights to one.
+//
+// Unbiased: g / factor, cut to a multiple of 2^-16, is rounded to floor(g / factor + u), u uniform
+// in [0, 1). One factor for all that a product sums over, so that it is a factor of the sums.
+#pragma once
+
+#include "layout.hpp"
+#include "random.hpp"
+
+namespace kernels::rounding {
+
+// The factors of a panel's 32 columns: their largest absolute value over `most`, 0 for a column
+// of zeros.
+using ColumnFactors = void (*)(const float* panel, std::size_t rows, int most, float* factors);
+
+// A panel of (rows, 32) to columns of int8: column c is `stride` bytes from column c - 1, zero
+// past the rows up to a multiple of 32. Columns from `valid` on are not written.
+using RoundColumns = void (*)(const float* panel, std::size_t rows, const float* factors,
+                              Draw draw, std::size_t panel_index, std::size_t valid,
+                              std::int8_t* out, std::size_t stride);
+
+// Rows [begin, end) of (panels, rows, 32) to (rows, stride) int8, with a factor a row; begin is
+// even. Columns from `columns` on count for nothing and become 0.
+using RoundRows = void (*)(const float* matrix, std::size_t rows, std::size_t columns,
+                           std::size_t begin, std::size_t end, int most, Draw draw,
+                           std::int8_t* out, std::size_t stride, float* factors);
+
+// A row of latent weights to bits: the sign of the weight plus `noise` times a random number in
+// (-1, 1). latent: float32, or int16 in units of 2^-15; readable to a multiple of 8.
+using PackRow = void (*)(const void* latent, bool narrow, std::size_t row, std::size_t columns,
+                         float noise, Draw draw, std::uint8_t* bits);
+
+struct Kernels {
+  ColumnFactors column_factors;
+  RoundColumns round_columns;
+  RoundRows round_rows;
+  PackRow pack_row;
+};
+
+extern const Kernels scalar;
+extern const Kernels avx2;
+
+}  // namespace kernels::rounding
