@@ -46,11 +46,16 @@ def _calls(m: int, n: int, k: int, threads: int) -> dict[str, Callable[[], objec
     generator = np.random.default_rng(0)
     x, w = (torch.from_numpy(generator.normal(size=s).astype(np.float32)) for s in ((m, k), (n, k)))
     a, b = kernels.pack_rows(x.numpy()), kernels.interleave(kernels.pack_rows(w.numpy()))
-    ints = generator.integers(0, 16, (m, k), dtype=np.uint8)
+    gradients = generator.integers(-7, 8, (m, k), dtype=np.int8)
+    # Both sides write where they wrote before, as in training.
+    product = torch.empty(m, n)
+    sums = np.empty((len(b), m, 32), np.int16)
     return {
-        "torch float32": lambda: torch.mm(x, w.T),
-        "bits by bits": lambda: kernels.bits_by_bits(a, b, k, n, threads=threads),
-        "4-bit by bits": lambda: kernels.ints_by_bits(ints, 8, b, n, threads=threads),
+        "torch float32": lambda: torch.mm(x, w.T, out=product),
+        "bits by bits": lambda: kernels.bits_by_bits(a, b, k, sums, threads=threads),
+        "4-bit by bits": lambda: kernels.gradients_by_bits(
+            gradients, b, k, 7, sums, threads=threads
+        ),
     }
 
 

@@ -91,7 +91,7 @@ def _range(values: Iterable[float], digits: int) -> str:
 
 
 def _simulated(report: Report) -> str:
-    simulated = [name for name in _binary(report) if report.params.methods[name].engine == "torch"]
+    simulated = [name for name in _binary(report) if name in report.params.groups.torch]
     if not simulated:
         return ""
     return (

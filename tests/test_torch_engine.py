@@ -6,15 +6,26 @@ import torch
 from safetensors.numpy import load_file
 
 from pipeline.engine import create_engine
-from pipeline.params import MethodParams, load_params
+from pipeline.params import load_params
 from pipeline.torch_engine.engine import TorchEngine
 from pipeline.torch_engine.network import BinaryLinear
 from tests.conftest import CLASSES, ROOT, SIDE, make_images
 
-METHODS = load_params(ROOT / "params.yaml").methods
+METHODS = dict(load_params(ROOT / "params.yaml").groups.torch)
+# Not on the default path: simulated, with everything stochastic.
+METHODS["stochastic"] = METHODS["simulated"].model_copy(
+    update={
+        "weights": "stochastic",
+        "activations": "stochastic",
+        "latent_range": 1.0,
+        "learning_rate": 0.02,
+        "weight_noise": "annealed",
+    }
+)
 PIXELS = SIDE * SIDE
 LABELS = (np.arange(24) % CLASSES).astype(np.uint8)
 IMAGES = make_images(LABELS, 3).reshape(len(LABELS), PIXELS)
+INDEX = np.arange(len(LABELS))
 
 every_method = pytest.mark.parametrize("name", METHODS)
 
@@ -29,7 +40,7 @@ def create(
 
 def train(engine: TorchEngine, steps: int) -> None:
     for step in range(steps):
-        engine.train_batch(IMAGES, LABELS, 0.01, step / steps)
+        engine.train_batch(IMAGES, INDEX, LABELS, 0.01, step / steps)
 
 
 @every_method
@@ -65,7 +76,7 @@ class TestBinary:
     def test_latent_weights_stay_clipped(self, name: str) -> None:
         engine = create(name)
         for _ in range(20):
-            engine.train_batch(IMAGES, LABELS, 1.0, 0.0)
+            engine.train_batch(IMAGES, INDEX, LABELS, 1.0, 0.0)
         layers = [m for m in engine._network if isinstance(m, BinaryLinear)]
         assert len(layers) == 3
         for layer in layers:
@@ -77,7 +88,7 @@ class TestBinary:
         sums: list[torch.Tensor] = []
         last = [m for m in engine._network if isinstance(m, BinaryLinear)][-1]
         last.register_forward_hook(lambda *args: sums.append(args[2]))
-        engine.train_batch(IMAGES, LABELS, 0.01, 0.0)
+        engine.train_batch(IMAGES, INDEX, LABELS, 0.01, 0.0)
         engine.scores(IMAGES)
         for s in sums:
             assert torch.equal(s, s.round())
@@ -105,13 +116,13 @@ class TestBinary:
 def test_noise_of_stochastic_weights_is_annealed() -> None:
     engine = create("stochastic")
     layer = next(m for m in engine._network if isinstance(m, BinaryLinear))
-    engine.train_batch(IMAGES, LABELS, 0.01, 0.0)
+    engine.train_batch(IMAGES, INDEX, LABELS, 0.01, 0.0)
     assert layer.noise == 1
-    engine.train_batch(IMAGES, LABELS, 0.01, 0.9)
+    engine.train_batch(IMAGES, INDEX, LABELS, 0.01, 0.9)
     assert 0 < layer.noise < 0.02
     constant = METHODS["stochastic"].model_copy(update={"weight_noise": "constant"})
     plain = TorchEngine(constant, [PIXELS, 4, CLASSES], seed=1, threads=1)
-    plain.train_batch(IMAGES, LABELS, 0.01, 0.9)
+    plain.train_batch(IMAGES, INDEX, LABELS, 0.01, 0.9)
     assert next(m for m in plain._network if isinstance(m, BinaryLinear)).noise == 1
 
 
@@ -121,7 +132,7 @@ def test_every_optimizer_learns(optimizer: str) -> None:
     engine = TorchEngine(method, [PIXELS, 8, CLASSES], seed=1, threads=1)
     before = (engine.scores(IMAGES).argmax(axis=1) == LABELS).mean()
     for _ in range(60):
-        engine.train_batch(IMAGES, LABELS, 0.05, 0.0)
+        engine.train_batch(IMAGES, INDEX, LABELS, 0.05, 0.0)
     assert (engine.scores(IMAGES).argmax(axis=1) == LABELS).mean() > before
 
 
@@ -129,7 +140,7 @@ def test_every_optimizer_learns(optimizer: str) -> None:
 def test_the_ledger_counts_known_tensors(name: str) -> None:
     engine = create(name, widths=(PIXELS, 16, CLASSES))
     train(engine, 1)
-    ledger = engine.ledger(IMAGES, LABELS)
+    ledger = engine.ledger(IMAGES, INDEX, LABELS)
     parameters = PIXELS * 16 + 16 * CLASSES + 2 * (16 + CLASSES)
     assert engine.parameter_count() == parameters
     assert ledger["gradients"] == 4 * parameters

@@ -5,15 +5,17 @@ s >= threshold where the scale is positive; where it is negative, the feature's 
 negated, which negates s.
 
 The file is a safetensors container (a JSON header and arrays, nothing executable). Its metadata
-has the format's name and version, the widths, the bits of a pixel, and a SHA-256 of the arrays.
+has one entry, named after the format: the version, the widths, the bits of a pixel, and a SHA-256
+of the arrays.
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import binary_kernels as kernels
 import numpy as np
@@ -30,10 +32,10 @@ from pipeline.packed_engine.operands import Bits, Operand, Pixels
 _T = TypeVar("_T", bound=np.generic)
 
 FORMAT = "packed-network"
-VERSION = "1"
-MOST_PIXEL = 15
+VERSION = 1
 # Sums and thresholds up to here are exact in float32, in which they are compared.
 _MOST_SUM = 2**24 - 1
+_MOST_WIDTH = 10**8
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,15 @@ class PackedModel:
     def save(self, path: Path) -> None:
         """Write the model to `path`."""
         tensors = self._tensors()
-        metadata = {
-            "format": FORMAT,
+        header = {
             "version": VERSION,
-            "widths": "-".join(map(str, self.widths)),
-            "pixel_bits": str(self.pixel_bits),
+            "widths": self.widths,
+            "pixel_bits": self.pixel_bits,
             "sha256": _digest(tensors),
         }
-        # Serialized in memory first, so that a full disk is an OSError like any other.
-        path.write_bytes(save(tensors, metadata))
+        # One entry: the order of several would differ from file to file. Serialized in memory
+        # first, so that a full disk is an OSError like any other.
+        path.write_bytes(save(tensors, {FORMAT: json.dumps(header)}))
 
     def _tensors(self) -> dict[str, NDArray[np.generic]]:
         tensors: dict[str, NDArray[np.generic]] = {}
@@ -212,14 +214,14 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _validate(metadata: dict[str, str], tensors: dict[str, NDArray[np.generic]]) -> PackedModel:
-    _require(metadata.get("format") == FORMAT, "it is not a packed network")
-    version = metadata.get("version")
+    header = _header(metadata)
+    version = header.get("version")
     _require(version == VERSION, f"its version is {version}, this program reads {VERSION}")
-    _require(metadata.get("sha256") == _digest(tensors), "its checksum does not fit")
-    pixel_bits = _positive(metadata.get("pixel_bits", ""), "pixel_bits")
-    _require(pixel_bits <= 4, "pixel_bits is more than 4")
-    widths = [_positive(width, "widths") for width in metadata.get("widths", "").split("-")]
-    _require(len(widths) >= 2, "it has no layer")
+    _require(header.get("sha256") == _digest(tensors), "its checksum does not fit")
+    pixel_bits, widths = header.get("pixel_bits"), header.get("widths")
+    _require(_is_count(pixel_bits) and pixel_bits <= 4, "pixel_bits is not 1 to 4")
+    _require(isinstance(widths, list) and len(widths) >= 2, "it has no layer")
+    _require(all(_is_count(width) for width in widths), "a width is not a number above 0")
     hidden = [
         Hidden(
             _bits(tensors, index, fan_in, fan_out),
@@ -243,10 +245,19 @@ def _validate(metadata: dict[str, str], tensors: dict[str, NDArray[np.generic]])
     return model
 
 
-def _positive(text: str, name: str) -> int:
-    _require(text.isascii() and text.isdigit() and len(text) <= 8, f"{name} is not a number")
-    _require(int(text) >= 1, f"{name} is 0")
-    return int(text)
+def _header(metadata: dict[str, str]) -> dict[str, Any]:
+    _require(set(metadata) == {FORMAT}, "it is not a packed network")
+    try:
+        header = json.loads(metadata[FORMAT])
+    except ValueError as error:
+        raise _InvalidError(f"its header is not JSON: {error}") from error
+    _require(isinstance(header, dict), "its header is not an object")
+    result: dict[str, Any] = header
+    return result
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 1 <= value <= _MOST_WIDTH
 
 
 def _bits(

@@ -15,7 +15,8 @@ struct Gradient {
 
 // Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1), then clipping to [-limit, limit].
 struct Adam {
-  float beta1, beta2, epsilon;
+  float beta1, rest1, beta2, rest2;  // rest: 1 - beta
+  float epsilon;
   float step_size;   // the learning rate over 1 - beta1^t
   float correction;  // 1 / sqrt(1 - beta2^t)
   float limit;

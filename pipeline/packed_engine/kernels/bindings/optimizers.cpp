@@ -40,7 +40,7 @@ void check_padded(std::size_t columns, const char* name) {
 }
 
 void adam(nb::handle weights_object, nb::handle m_object, nb::handle v_object,
-          nb::handle gradient_object, std::optional<nb::handle> factor, float beta1, float beta2,
+          nb::handle gradient_object, std::optional<nb::handle> factor, double beta1, double beta2,
           float epsilon, float step_size, float correction, float limit, DrawTuple draw,
           std::size_t first_row, int threads, const std::string& name) {
   const auto weights = arrays::check_any(weights_object, "weights", 2, true);
@@ -59,12 +59,15 @@ void adam(nb::handle weights_object, nb::handle m_object, nb::handle v_object,
   };
   const State state{weights.data, moment(m_object, "m"), moment(v_object, "v"), bits};
   const Gradient gradient = check_gradient(gradient_object, weights.shape, factor);
+  const auto single = [](double x) { return static_cast<float>(x); };
+  const kernels::optimizers::Adam step{single(beta1), single(1 - beta1), single(beta2),
+                                       single(1 - beta2), epsilon, step_size, correction, limit};
   const auto* optimizers = chosen(name).optimizers;
   const int team = checked_threads(threads);
   nb::gil_scoped_release unlocked;
   kernels::for_each_part(weights.shape[0], 2, team, [&](std::size_t begin, std::size_t end) {
-    optimizers->adam(state, gradient, {beta1, beta2, epsilon, step_size, correction, limit},
-                     weights.shape[1], begin, end, to_draw(draw), first_row);
+    optimizers->adam(state, gradient, step, weights.shape[1], begin, end, to_draw(draw),
+                     first_row);
   });
 }
 

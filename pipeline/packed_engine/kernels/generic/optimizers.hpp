@@ -99,9 +99,9 @@ struct Step {
 
   Step(const Adam& adam, float most_weight)
       : beta1(all(adam.beta1)),
-        rest1(all(1.0F - adam.beta1)),
+        rest1(all(adam.rest1)),
         beta2(all(adam.beta2)),
-        rest2(all(1.0F - adam.beta2)),
+        rest2(all(adam.rest2)),
         epsilon(all(adam.epsilon)),
         step_size(all(adam.step_size)),
         correction(all(adam.correction)),

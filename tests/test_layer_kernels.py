@@ -1,0 +1,488 @@
+"""Normalization, rounding, loss and optimizers against plain NumPy, in every instruction set."""
+
+from typing import Any
+
+import binary_kernels as kernels
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.oracle import (
+    every_set,
+    from_panels,
+    noise,
+    pack,
+    philox,
+    random16,
+    random_bits,
+    to_panels,
+)
+
+SIZES = st.integers(1, 70)
+BATCHES = st.integers(2, 200)
+SEEDS = st.integers(0, 2**32 - 1)
+THREADS = st.integers(1, 4)
+DRAWS = st.tuples(*(st.integers(0, 2**32 - 1) for _ in range(3)))
+NUMBERS = st.sampled_from([np.int16, np.int32])
+EPSILON = 1e-5
+F4 = np.float32
+
+
+def test_philox_gives_its_authors_numbers() -> None:
+    """Known answers of the authors' own implementation (Random123, tests/kat_vectors)."""
+    zeros = philox(np.zeros(4, np.uint32), (0, 0))
+    assert [f"{word:08x}" for word in zeros] == ["5f6fb709", "0d893f64", "4f121f81", "4f730a48"]
+    ten = philox(np.zeros(4, np.uint32), (0, 0), rounds=10)
+    assert [f"{word:08x}" for word in ten] == ["6627e8d5", "e169c58d", "bc57ac4c", "9b00dbd8"]
+
+
+def normalize(
+    s: np.ndarray, gain: np.ndarray, bias: np.ndarray, which: str, threads: int = 1
+) -> np.ndarray:
+    """Return `batch` of the sums s, (rows, columns)."""
+    parameters = np.ascontiguousarray(np.stack([to_panels(gain), to_panels(bias)], 1)[:, :, 0])
+    batch = np.empty((parameters.shape[0], 5, 32), F4)
+    kernels.batch_statistics(
+        to_panels(s), parameters, EPSILON, batch, threads=threads, instruction_set=which
+    )
+    return batch
+
+
+def parameters_of(seed: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    gain, bias = generator.normal(size=(2, 1, columns)).astype(F4)
+    gain[:, ::7] = 0
+    return gain, bias
+
+
+def sums(seed: int, rows: int, columns: int, number: Any) -> np.ndarray:
+    """Sums as large as the type of a layer's sums lets them be, and a column of one value."""
+    most = 32767 if number is np.int16 else 400_000
+    s = np.random.default_rng(seed).integers(-most, most + 1, (rows, columns)).astype(number)
+    s[:, seed % columns] = -most
+    return s
+
+
+@every_set
+@given(rows=BATCHES, columns=SIZES, seed=SEEDS, number=NUMBERS, threads=THREADS)
+def test_statistics(
+    which: str, rows: int, columns: int, seed: int, number: Any, threads: int
+) -> None:
+    s = sums(seed, rows, columns, number)
+    gain, bias = parameters_of(seed, columns)
+    batch = normalize(s, gain, bias, which, threads)
+    mean, variance, inverse, scale, shift = (
+        from_panels(np.ascontiguousarray(batch[:, i : i + 1]), columns)[0] for i in range(5)
+    )
+    exact = s.astype(np.float64)
+    np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=1e-6, atol=1e-2)
+    np.testing.assert_allclose(variance, exact.var(axis=0), rtol=1e-6, atol=1e-2)
+    expected = 1 / np.sqrt(exact.var(axis=0) + EPSILON)
+    np.testing.assert_allclose(inverse, expected, rtol=1e-5)
+    np.testing.assert_allclose(scale, gain[0] * expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        shift, bias[0] - exact.mean(axis=0) * gain[0] * expected, rtol=1e-4, atol=1e-4
+    )
+
+
+@every_set
+@given(rows=BATCHES, columns=SIZES, seed=SEEDS, number=NUMBERS, threads=THREADS, draw=DRAWS)
+def test_binarization(
+    which: str, rows: int, columns: int, seed: int, number: Any, threads: int, draw: Any
+) -> None:
+    s = sums(seed, rows, columns, number)
+    batch = normalize(s, *parameters_of(seed, columns), which)
+    scale, shift = (
+        from_panels(np.ascontiguousarray(batch[:, i : i + 1]), columns)[0] for i in (3, 4)
+    )
+    a = s.astype(F4) * scale + shift
+    out = np.full((rows, -(-columns // 8)), 255, np.uint8)
+    for stochastic in (False, True):
+        # The second panel by itself, as a block of features would be.
+        for first, panels in ((0, slice(0, 1)), (1, slice(1, None))):
+            if first < len(batch):
+                kernels.binarize(
+                    np.ascontiguousarray(to_panels(s)[panels]),
+                    batch[panels],
+                    columns,
+                    out,
+                    first,
+                    draw if stochastic else None,
+                    threads=threads,
+                    instruction_set=which,
+                )
+        expected = a + noise(rows, columns, draw) if stochastic else a
+        np.testing.assert_array_equal(out, pack(expected >= 0))
+
+
+@every_set
+@given(
+    rows=BATCHES,
+    columns=SIZES,
+    seed=SEEDS,
+    number=NUMBERS,
+    of_gradient=st.sampled_from([np.int16, np.int32, np.float32]),
+    masked=st.booleans(),
+    threads=THREADS,
+)
+def test_the_way_back_through_normalization(
+    which: str,
+    rows: int,
+    columns: int,
+    seed: int,
+    number: Any,
+    of_gradient: Any,
+    masked: bool,
+    threads: int,
+) -> None:
+    generator = np.random.default_rng(seed)
+    s = generator.integers(-500, 500, (rows, columns)).astype(number)
+    gain, bias = parameters_of(seed, columns)
+    batch = normalize(s, gain, bias, which)
+    g = generator.integers(-300, 300, (rows, columns)).astype(of_gradient)
+    factor = generator.uniform(0.5, 2, rows).astype(F4)
+    out = np.empty((len(batch), rows, 32), F4)
+    of_parameters = np.empty((len(batch), 2, 32), F4)
+    kernels.normalize_backward(
+        to_panels(s),
+        batch,
+        to_panels(g),
+        factor,
+        masked,
+        out,
+        of_parameters,
+        threads=threads,
+        instruction_set=which,
+    )
+    mean, _, inverse, scale, shift = (
+        from_panels(np.ascontiguousarray(batch[:, i : i + 1]), columns)[0] for i in range(5)
+    )
+    a = s.astype(F4) * scale + shift
+    x = (s.astype(np.float64) - mean) * inverse
+    passed = g * factor[:, None].astype(np.float64) * ((np.abs(a) <= 1) | (not masked))
+    expected = scale * (passed - passed.mean(axis=0) - x * (passed * x).mean(axis=0))
+    tolerance = {"rtol": 1e-4, "atol": 1e-4 * (1 + np.abs(passed).max())}
+    of_gain, of_bias = (
+        from_panels(np.ascontiguousarray(of_parameters[:, i : i + 1]), columns)[0]
+        for i in range(2)
+    )
+    np.testing.assert_allclose(of_gain, (passed * x).sum(axis=0), **tolerance)
+    np.testing.assert_allclose(of_bias, passed.sum(axis=0), **tolerance)
+    scaled = {"rtol": 1e-4, "atol": 1e-4 * (1 + np.abs(passed).max()) * np.abs(scale).max()}
+    np.testing.assert_allclose(from_panels(out, columns), expected, **scaled)
+
+
+def rounded(g: np.ndarray, factor: np.ndarray, random: np.ndarray) -> np.ndarray:
+    """Round g / factor with 16 random bits, as kernels/rounding.hpp says."""
+    with np.errstate(divide="ignore"):
+        units = np.where(factor > 0, F4(65536) / factor, F4(0)).astype(F4)
+    return (np.trunc(g * units).astype(np.int64) + random) >> 16
+
+
+@every_set
+@given(
+    rows=BATCHES,
+    columns=SIZES,
+    seed=SEEDS,
+    most=st.sampled_from([1, 7, 112]),
+    draw=DRAWS,
+    threads=THREADS,
+)
+def test_stochastic_rounding(
+    which: str, rows: int, columns: int, seed: int, most: int, draw: Any, threads: int
+) -> None:
+    g = np.random.default_rng(seed).normal(size=(rows, columns)).astype(F4)
+    g[:, seed % columns] = 0
+    g[seed % rows] *= 1e-30
+    random = random16(rows, columns, draw)
+    options = {"threads": threads, "instruction_set": which}
+
+    padded = -(-rows // 32) * 32
+    out, factors = np.empty((columns, padded), np.int8), np.empty(-(-columns // 32) * 32, F4)
+    kernels.round_columns(to_panels(g), columns, most, out, factors, draw, **options)
+    expected = np.abs(g).max(axis=0) / F4(most)
+    np.testing.assert_array_equal(factors[:columns], expected)
+    np.testing.assert_array_equal(out[:, :rows], rounded(g, expected, random).T)
+    assert not out[:, rows:].any()
+    assert np.abs(out.astype(int)).max() <= most
+
+    out, factors = np.empty((rows, -(-columns // 32) * 32), np.int8), np.empty(rows, F4)
+    kernels.round_rows(to_panels(g), columns, most, out, factors, draw, **options)
+    expected = np.abs(g).max(axis=1) / F4(most)
+    np.testing.assert_array_equal(factors, expected)
+    np.testing.assert_array_equal(out[:, :columns], rounded(g, expected[:, None], random))
+    assert not out[:, columns:].any()
+
+
+def test_stochastic_rounding_is_unbiased() -> None:
+    g = np.tile(np.linspace(-1, 1, 32, dtype=F4), (4096, 1))
+    total = np.zeros(32)
+    for step in range(8):
+        out, factors = np.empty((32, 4096), np.int8), np.empty(32, F4)
+        # One factor for all columns, as if the largest were in each.
+        whole = g.copy()
+        whole[0] = 1
+        kernels.round_columns(whole[None], 32, 7, out, factors, (1, 2, step))
+        total += (out[:, 1:] * factors[:, None].astype(np.float64)).mean(axis=1) / 8
+    # The standard error is at most 1 / (2 * 7 * sqrt(8 * 4095)) = 0.0004.
+    np.testing.assert_allclose(total, g[0], atol=0.002)
+
+
+@every_set
+@given(rows=SIZES, columns=st.integers(1, 100), seed=SEEDS, draw=DRAWS, threads=THREADS)
+def test_latent_weights_are_packed(
+    which: str, rows: int, columns: int, seed: int, draw: Any, threads: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    latent = np.zeros((rows, -(-columns // 32) * 32), np.int16)
+    latent[:, :columns] = generator.integers(-32767, 32768, (rows, columns))
+    latent[0, 0] = 0
+    options = {"threads": threads, "instruction_set": which}
+    for values, weights in (
+        (latent, latent * F4(2**-15)),
+        (latent / F4(32767), latent / F4(32767)),
+    ):
+        bits = kernels.pack_latent(values, columns, **options)
+        np.testing.assert_array_equal(bits, pack(latent[:, :columns] >= 0))
+        amplitude = F4(generator.uniform())
+        bits = kernels.pack_latent(values, columns, noise=amplitude, draw=draw, **options)
+        expected = weights[:, :columns] + amplitude * noise(rows, columns, draw)
+        np.testing.assert_array_equal(bits, pack(expected >= 0))
+
+
+@given(rows=BATCHES, classes=SIZES, seed=SEEDS, threads=THREADS)
+def test_softmax_gradient(rows: int, classes: int, seed: int, threads: int) -> None:
+    generator = np.random.default_rng(seed)
+    s = generator.integers(-1024, 1025, (rows, classes)).astype(np.int16)
+    batch = normalize(s, *parameters_of(seed, classes), "scalar")
+    labels = generator.integers(0, classes, rows, dtype=np.uint8)
+    out = np.empty((len(batch), rows, 32), F4)
+    kernels.softmax_gradient(to_panels(s), batch, labels, classes, out, threads=threads)
+    scale, shift = (
+        from_panels(np.ascontiguousarray(batch[:, i : i + 1]), classes)[0] for i in (3, 4)
+    )
+    scores = s.astype(np.float64) * scale + shift
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    expected = (e / e.sum(axis=1, keepdims=True) - np.eye(classes)[labels]) / rows
+    np.testing.assert_allclose(from_panels(out, classes), expected, rtol=1e-5, atol=1e-6 / rows)
+    assert not from_panels(out, 32 * len(batch))[:, classes:].any()
+
+
+def test_the_exponential_over_its_whole_range() -> None:
+    """Two classes, the second below the first by 0 to 120: its share is e^-d / (1 + e^-d)."""
+    d = np.arange(32, dtype=np.int16)[:, None] * 4
+    s = np.concatenate([0 * d, -d], axis=1)
+    batch = np.zeros((1, 5, 32), F4)
+    batch[:, 3] = 1
+    out = np.empty((1, 32, 32), F4)
+    kernels.softmax_gradient(to_panels(s), batch, np.zeros(32, np.uint8), 2, out)
+    expected = np.exp(-d[:, 0].astype(np.float64))
+    expected /= 1 + expected
+    np.testing.assert_allclose(out[0, :, 1] * 32, expected, rtol=1e-6, atol=1e-37)
+
+
+ADAM = {
+    "beta1": 0.9,
+    "beta2": 0.999,
+    "epsilon": 1e-8,
+    "step_size": 0.02,
+    "correction": 3.0,
+    "limit": 1.0,
+}
+
+
+def adam(w: np.ndarray, m: np.ndarray, v: np.ndarray, g: np.ndarray) -> tuple[Any, Any, Any]:
+    """Algorithm 1 of arXiv 1412.6980 in float64, then clipping."""
+    m = 0.9 * m + 0.1 * g
+    v = 0.999 * v + 0.001 * g * g
+    return np.clip(w - 0.02 * m / (np.sqrt(v) * 3 + 1e-8), -1, 1), m, v
+
+
+@every_set
+@given(rows=SIZES, panels=st.integers(1, 3), seed=SEEDS, threads=THREADS, real=st.booleans())
+def test_adam_in_float32(
+    which: str, rows: int, panels: int, seed: int, threads: int, real: bool
+) -> None:
+    generator = np.random.default_rng(seed)
+    shape = (rows, 32 * panels)
+    w = generator.uniform(-1, 1, shape).astype(F4)
+    m = generator.normal(size=shape).astype(F4)
+    v = generator.uniform(0.01, 2, shape).astype(F4)
+    g = generator.integers(-500, 500, shape).astype(np.float32 if real else np.int32)
+    factor = generator.uniform(0, 0.01, rows).astype(F4)
+    expected = adam(w, m, v, g * factor[:, None].astype(np.float64))
+    kernels.adam(w, m, v, g, factor, **ADAM, threads=threads, instruction_set=which)
+    for ours, theirs in zip((w, m, v), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def bfloat16(x: np.ndarray) -> np.ndarray:
+    """The bits of bfloat16 as float32."""
+    return (x.astype(np.uint32) << 16).view(F4)
+
+
+def float8(code: np.ndarray, exponent: int) -> np.ndarray:
+    """8-bit floats without a sign, whose exponent is shifted so."""
+    return ((code.astype(np.uint32) << 21) + np.uint32(exponent << 23)).view(F4)
+
+
+def decode(w: np.ndarray, m: np.ndarray, v: np.ndarray) -> tuple[Any, Any, Any]:
+    """Return narrow weights and moments as float64."""
+    weights = w * 2.0**-15
+    if m.dtype == np.uint16:
+        return weights, bfloat16(m).astype(np.float64), bfloat16(v).astype(np.float64)
+    size = np.where(m & 127, float8(m & 127, 96), 0.0)
+    return weights, np.where(m & 128, -size, size), float8(v, 64).astype(np.float64)
+
+
+@every_set
+@pytest.mark.parametrize("moment", [np.uint16, np.uint8])
+@given(
+    rows=SIZES,
+    panels=st.integers(1, 3),
+    seed=SEEDS,
+    threads=THREADS,
+    draw=DRAWS,
+    first=st.integers(0, 9),
+)
+@settings(max_examples=50)
+def test_adam_in_few_bits(
+    which: str,
+    moment: Any,
+    rows: int,
+    panels: int,
+    seed: int,
+    threads: int,
+    draw: Any,
+    first: int,
+) -> None:
+    """What is stored is one of the two neighbours of the exact result, picked by the draw."""
+    generator = np.random.default_rng(seed)
+    shape = (rows, 32 * panels)
+    w = generator.integers(-32767, 32768, shape).astype(np.int16)
+    m, v = np.zeros(shape, moment), np.zeros(shape, moment)
+    g = (generator.normal(size=shape) * 10.0 ** generator.integers(-6, 1)).astype(F4)
+    options = {"draw": draw, "first_row": 2 * first, "threads": threads, "instruction_set": which}
+    for _ in range(3):
+        exact = adam(*decode(w, m, v), g.astype(np.float64))
+        kernels.adam(w, m, v, g, None, **ADAM, **options)
+        units = {np.uint16: (2**-15, 2**-7, 2**-7), np.uint8: (2**-15, 0.25, 0.25)}[moment]
+        for ours, theirs, unit, relative in zip(
+            decode(w, m, v), exact, units, (False, True, True), strict=True
+        ):
+            # The smallest 8-bit m and v are 2^-31 and 2^-63.
+            slack = 1.001 * unit * np.abs(theirs) + 2.0**-30 if relative else 1.01 * unit
+            assert (np.abs(ours - theirs) <= slack).all()
+    assert np.abs(w.astype(int)).max() <= 32767
+
+
+def test_small_steps_are_not_lost_in_few_bits() -> None:
+    """A thousand steps of a twentieth of a unit move the weights by fifty units."""
+    w = np.zeros((64, 32), np.int16)
+    m, v = np.zeros((64, 32), np.uint16), np.zeros((64, 32), np.uint16)
+    g = np.ones((64, 32), F4)
+    options = ADAM | {"step_size": 2**-15 / 20, "correction": 1.0}
+    for step in range(1000):
+        # So that m over the root of v is 1.
+        m[:], v[:] = 0x3F80, 0x3F80
+        kernels.adam(w, m, v, g, None, **options, draw=(3, 1, step))
+    assert abs(w.mean() + 50) < 0.5
+
+
+@every_set
+@given(rows=SIZES, columns=st.integers(1, 100), seed=SEEDS, threads=THREADS)
+def test_bop(which: str, rows: int, columns: int, seed: int, threads: int) -> None:
+    generator = np.random.default_rng(seed)
+    bits = random_bits(seed, rows, columns)
+    padded = -(-columns // 32) * 32
+    m = generator.normal(size=(rows, padded)).astype(F4)
+    g = generator.integers(-5, 6, (rows, padded)).astype(np.int32)
+    factor = generator.uniform(0, 1, rows).astype(F4)
+    packed = pack(bits)
+    filtered = F4(1 - F4(0.2)) * m + F4(0.2) * (g.astype(F4) * factor[:, None])
+    kernels.bop(
+        packed,
+        m,
+        g,
+        factor,
+        columns,
+        adaptivity=0.2,
+        threshold=0.3,
+        threads=threads,
+        instruction_set=which,
+    )
+    np.testing.assert_allclose(m[:, :columns], filtered[:, :columns], rtol=1e-6, atol=1e-7)
+    sign = np.where(bits == 1, 1.0, -1.0)
+    flips = (np.abs(m) > 0.3)[:, :columns] & (np.sign(m[:, :columns]) == sign)
+    np.testing.assert_array_equal(packed, pack(bits ^ flips))
+
+
+PANEL = np.zeros((1, 4, 32), np.int16)
+BATCH = np.zeros((1, 5, 32), F4)
+WEIGHTS = np.zeros((4, 32), F4)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: kernels.batch_statistics(PANEL.astype(F4), BATCH[:, :2], EPSILON, BATCH),
+            TypeError,
+            "s must be of type int16 or int32",
+        ),
+        (
+            lambda: kernels.batch_statistics(PANEL, BATCH, EPSILON, BATCH),
+            ValueError,
+            "parameters must have 2 elements on axis 1",
+        ),
+        (
+            lambda: kernels.binarize(PANEL, BATCH, 33, np.zeros((4, 5), np.uint8), 2),
+            ValueError,
+            "first_panel and the panels of s go past columns",
+        ),
+        (
+            lambda: kernels.softmax_gradient(
+                PANEL, BATCH, np.full(4, 10, np.uint8), 10, PANEL.astype(F4)
+            ),
+            ValueError,
+            "labels must be below classes",
+        ),
+        (
+            lambda: kernels.round_columns(
+                PANEL.astype(F4), 32, 128, np.zeros((32, 32), np.int8), BATCH[0, 0], (0, 0, 0)
+            ),
+            ValueError,
+            "most must be in 1..127",
+        ),
+        (
+            lambda: kernels.pack_latent(WEIGHTS[:, :31].copy(), 8),
+            ValueError,
+            "latent must have a multiple of 32",
+        ),
+        (lambda: kernels.pack_latent(WEIGHTS, 33), ValueError, "columns must be in"),
+        (lambda: kernels.pack_latent(WEIGHTS, 8, noise=1.5), ValueError, "noise must be in"),
+        (
+            lambda: kernels.adam(
+                WEIGHTS, WEIGHTS, WEIGHTS.astype(np.uint16), WEIGHTS, None, **ADAM
+            ),
+            TypeError,
+            "v must be of type float32",
+        ),
+        (
+            lambda: kernels.adam(
+                *(WEIGHTS.copy() for _ in range(4)), np.zeros(3, F4), **ADAM
+            ),
+            ValueError,
+            "factor must have a number a row",
+        ),
+        (
+            lambda: kernels.adam(*(WEIGHTS.copy() for _ in range(4)), None, **ADAM, first_row=1),
+            ValueError,
+            "first_row must be even",
+        ),
+    ],
+)
+def test_a_wrong_argument_is_named(call: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
