@@ -39,6 +39,7 @@ def aggregate(params: Params) -> None:
             "confusion": tables.confusion_table(runs),
             "measurements": profile.measurements,
             "costs": tables.costs_table(profile.measurements),
+            "phases": tables.phases_table(profile.phases),
             "ledger": tables.ledger_table(profile.ledger),
             "memory_curve": profile.memory_curve,
             "claims": claims_table(per_run, profile.measurements),

@@ -50,6 +50,9 @@ class Engine(Protocol):
     def parameter_count(self) -> int:
         """Return how many numbers or bits training learns."""
 
+    def phase_seconds(self) -> Mapping[str, float]:
+        """Return the seconds that all steps so far spent in each of `pipeline.phases.PHASES`."""
+
     def ledger(
         self, images: NDArray[np.uint8], index: NDArray[np.int64], labels: NDArray[np.uint8]
     ) -> Mapping[str, int]:
@@ -88,8 +91,12 @@ def encode(method: Method, data: Dataset) -> Dataset:
         return data
     from pipeline.packed_engine.encoding import encode as encode_images
 
-    parts = {
-        name: Part(encode_images(part.images, method.pixel_bits), part.labels)
-        for name, part in data.parts().items()
-    }
-    return replace(data, **parts)
+    def encoded(part: Part) -> Part:
+        return Part(encode_images(part.images, method.pixel_bits), part.labels)
+
+    return replace(
+        data,
+        train=encoded(data.train),
+        validation=encoded(data.validation),
+        test=encoded(data.test),
+    )

@@ -12,6 +12,7 @@ from pipeline.engine import create_engine, encode
 from pipeline.memory import PeakMemory
 from pipeline.outputs import write_text
 from pipeline.params import Params
+from pipeline.phases import difference
 from pipeline.train import layer_widths, run_epoch
 
 # First steps pay for loading code and choosing kernels, which is no cost of training.
@@ -27,6 +28,8 @@ class Measurement(BaseModel):
         epoch_seconds: of each epoch of training, without evaluation.
         process_memory: peak of the process from its start.
         training_memory: peak above the moment just before the network was built.
+        phase_seconds: of the fastest epoch, by phase (`pipeline.phases`); what is left of the
+            epoch is the loop around the steps.
         ledger: bytes that a training step holds, by kind.
         network_built: time.time() just before the network was built.
         finished: time.time() at the end of the last epoch.
@@ -35,6 +38,7 @@ class Measurement(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epoch_seconds: list[float]
+    phase_seconds: dict[str, float]
     process_memory: int
     training_memory: int
     ledger: dict[str, int]
@@ -66,12 +70,16 @@ def measure(
     for _ in range(WARMUP_STEPS):
         engine.train_batch(data.train.images, index, labels, method.learning_rate, 0.0)
     seconds: list[float] = []
+    phases: list[dict[str, float]] = []
     while sum(seconds) < params.profile.seconds:
+        before = engine.phase_seconds()
         started = time.perf_counter()
         run_epoch(engine, data.train, method, batch_size, SEED, len(seconds) % method.epochs)
         seconds.append(time.perf_counter() - started)
+        phases.append(difference(engine.phase_seconds(), before))
     measurement = Measurement(
         epoch_seconds=seconds,
+        phase_seconds=phases[seconds.index(min(seconds))],
         process_memory=memory.of_process(),
         training_memory=memory.since_start(),
         network_built=built,

@@ -24,6 +24,7 @@ DRAWINGS: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "costs": (costs.draw_costs, ("costs", "accuracy")),
     "tradeoff": (costs.draw_tradeoff, ("costs", "accuracy")),
     "memory": (memory.draw_memory, ("memory_curve",)),
+    "phases": (ledger.draw_phases, ("phases",)),
     "ledger": (ledger.draw_ledger, ("ledger", "costs")),
     "confusion": (confusion.draw_confusion, ("confusion",)),
 }

@@ -23,7 +23,8 @@ PROFILES = Path("profiles")
 def profile(params: Params, architecture: str) -> None:
     """Measure every method on `architecture`; write profiles/ARCHITECTURE/.
 
-    measurements.csv has a row a round, method and batch size; ledger.csv the bytes by kind;
+    measurements.csv has a row a round, method and batch size; phases.csv the seconds of an epoch
+    by phase; ledger.csv the bytes by kind;
     memory_curve.csv the resident memory over time; environment.json the machine.
 
     Raises:
@@ -37,6 +38,7 @@ def profile(params: Params, architecture: str) -> None:
         )
     cases = [(batch, method) for batch in params.profiled_batch_sizes for method in params.methods]
     rounds: list[dict[str, object]] = []
+    phases: list[dict[str, object]] = []
     ledger: list[dict[str, object]] = []
     curves: list[pd.DataFrame] = []
     with progress(f"profile {architecture}", len(cases) * (params.profile.rounds + 1)) as advance:
@@ -45,6 +47,7 @@ def profile(params: Params, architecture: str) -> None:
                 result = _measure(architecture, method, batch)
                 row = _row(architecture, method, batch, number, result)
                 rounds.append(row)
+                phases += _phase_rows(row, result)
                 advance(
                     f"{method}, batch {batch}: {row['epoch_seconds']:.3f} s an epoch, "
                     f"{row['training_memory_mib']:.1f} MiB to train"
@@ -70,6 +73,7 @@ def profile(params: Params, architecture: str) -> None:
     with whole_directory(folder) as temporary:
         for name, table in {
             "measurements": pd.DataFrame(rounds),
+            "phases": pd.DataFrame(phases),
             "ledger": pd.DataFrame(ledger),
             "memory_curve": pd.concat(curves),
         }.items():
@@ -91,6 +95,14 @@ def _row(
         "process_memory_mib": result.process_memory / MIB,
         "training_memory_mib": result.training_memory / MIB,
     }
+
+
+def _phase_rows(row: dict[str, object], result: Measurement) -> list[dict[str, object]]:
+    """Return a row a phase; what no phase accounts for is the loop around the steps."""
+    seconds = dict(result.phase_seconds)
+    seconds["loop"] = min(result.epoch_seconds) - sum(seconds.values())
+    keys = {key: row[key] for key in ("architecture", "batch_size", "round", "method")}
+    return [{**keys, "phase": phase, "seconds": value} for phase, value in seconds.items()]
 
 
 def _command(architecture: str, method: str, batch: int, output: Path) -> list[str]:

@@ -27,6 +27,7 @@ class Profile:
     """The measurements of all architectures, and by architecture what they were made on."""
 
     measurements: pd.DataFrame
+    phases: pd.DataFrame
     ledger: pd.DataFrame
     memory_curve: pd.DataFrame
     environments: dict[str, dict[str, Any]]
@@ -57,7 +58,7 @@ def read_profile(params: Params) -> Profile:
     for architecture in params.architectures:
         folder = PROFILES / architecture
         advice = f"run `dvc repro` or `python -m pipeline profile --architecture {architecture}`"
-        for name in ("measurements", "ledger", "memory_curve"):
+        for name in ("measurements", "phases", "ledger", "memory_curve"):
             tables.setdefault(name, []).append(_read_csv(folder / f"{name}.csv", advice))
         environments[architecture] = _read_json(folder / "environment.json", advice)
         _check_complete(tables["measurements"][-1], params, folder, advice)

@@ -54,24 +54,35 @@ def render_summary(report: Report) -> str:
 def _answer(report: Report) -> str:
     batch = report.params.train.batch_size
     costs = report.costs[report.costs["batch_size"] == batch]
-    binary = costs[costs["method"].isin(_binary(report))]
+    packed, simulated = list(report.params.groups.packed), _simulated(report)
+    in_bits = costs[costs["method"].isin(packed)]
     lost = [
         _accuracy_lost(report, architecture, method)
         for architecture in report.params.architectures
-        for method in _binary(report)
+        for method in packed
     ]
-    opening = (
-        f"**Binary networks saved {_saved(binary, 'epoch_seconds', 'training time')} and "
-        f"{_saved(binary, 'training_memory_mib', 'training memory')}, and lost "
-        f"{_range(lost, 1)} points of test accuracy.** "
-        f"Against float32 networks of the same layers at batch {batch}, an epoch took "
-        f"{_range(binary['epoch_seconds_ratio'], 2)} times as long and "
-        f"{_range(binary['training_memory_mib_ratio'], 2)} times the memory (medians; the list "
-        f"below says where the rounds do not tell the two apart). {_simulated(report)}"
-        f"{_claims_held(report)}"
-    )
+    sentences = [
+        f"**Trained in bits, binary networks saved "
+        f"{_saved(in_bits, 'epoch_seconds', 'training time')} and "
+        f"{_saved(in_bits, 'training_memory_mib', 'training memory')}, and lost "
+        f"{_range(lost, 1)} points of test accuracy.**",
+        f"Against float32 networks of the same layers in torch at batch {batch}, an epoch took "
+        f"{_range(in_bits['epoch_seconds_ratio'], 2)} times as long, training "
+        f"{_range(in_bits['training_memory_mib_ratio'], 2)} times the memory and the whole "
+        f"process {_range(in_bits['process_memory_mib_ratio'], 2)} times (medians; the list below "
+        f"says where the rounds do not tell the two apart).",
+    ]
+    if simulated:
+        in_floats = costs[costs["method"].isin(simulated)]
+        sentences.append(
+            f"*Simulated*, as most people train binary networks ({_listed(simulated)}: every +1 "
+            f"and -1 a float32 number, every product a float32 product), they saved nothing that "
+            f"comes from bits: {_range(in_floats['epoch_seconds_ratio'], 2)} times the time and "
+            f"{_range(in_floats['training_memory_mib_ratio'], 2)} times the memory of float32."
+        )
+    sentences.append(_claims_held(report))
     details = [f"- {_verdict(report, name)}" for name in report.params.architectures]
-    return "\n\n".join([opening, "\n".join(details)])
+    return "\n\n".join([" ".join(sentences).strip(), "\n".join(details)])
 
 
 def _saved(binary: pd.DataFrame, column: str, what: str) -> str:
@@ -90,16 +101,9 @@ def _range(values: Iterable[float], digits: int) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _simulated(report: Report) -> str:
-    simulated = [name for name in _binary(report) if name in report.params.groups.torch]
-    if not simulated:
-        return ""
-    return (
-        f"The networks {_listed(simulated)} are *simulated*: every +1 and -1 is a float32 "
-        "number and every product an ordinary float32 matrix product, as most people train "
-        "binary networks; what they save or cost comes from the steps around the products, "
-        "not from bits. "
-    )
+def _simulated(report: Report) -> list[str]:
+    """Return the binary methods that are trained in float32."""
+    return [name for name in _binary(report) if name in report.params.groups.torch]
 
 
 def _claims_held(report: Report) -> str:
@@ -145,9 +149,9 @@ def _architecture(report: Report, architecture: str) -> str:
     blocks = [
         f"## {architecture}",
         f"Accuracy over {seeds} seed{'s' if seeds > 1 else ''} (mean ± sample standard "
-        "deviation), and the model file: the float32 numbers that training learns, also where "
-        "their signs alone are used ([accuracy.csv](tables/accuracy.csv), a row a run in "
-        "[runs.csv](tables/runs.csv)):",
+        "deviation), and the model file: float32 numbers for what torch trains, bits and integer "
+        "thresholds for what is trained in bits ([accuracy.csv](tables/accuracy.csv), a row a run "
+        "in [runs.csv](tables/runs.csv)):",
         _accuracy_markdown(report, accuracy),
     ]
     for batch in report.params.profiled_batch_sizes:
@@ -158,6 +162,14 @@ def _architecture(report: Report, architecture: str) -> str:
             f"{_interval_name(report)} ([costs.csv](tables/costs.csv)):",
             _costs_markdown(report, architecture, batch),
         ]
+    blocks += [
+        "Where an epoch's time goes, in seconds, medians over rounds "
+        "([phases.csv](tables/phases.csv)). *Data* is the batch made from uint8 or 4-bit pixels: "
+        "what is trained in bits reads them where they lie. *Loop* is what lies between steps. "
+        "Normalization is part of forward and backward; in bits, backward computes again the sums "
+        "that forward did not keep:",
+        _phases_markdown(report, architecture),
+    ]
     printed = _printed(report, architecture)
     if printed:
         blocks += [
@@ -223,6 +235,19 @@ def _costs_markdown(report: Report, architecture: str, batch: int) -> str:
         ["method", "s an epoch", "× float", "training MiB", "× float", "process MiB", "× float"],
         rows,
     )
+
+
+def _phases_markdown(report: Report, architecture: str) -> str:
+    phases = report.tables["phases"]
+    phases = phases[phases["architecture"] == architecture]
+    table = phases.pivot(index=["batch_size", "method"], columns="phase", values="seconds")
+    names = list(dict.fromkeys(phases["phase"]))
+    rows = [
+        [f"{batch}, {method}", *(f"{table.loc[(batch, method), name]:.3f}" for name in names)]
+        for batch in report.params.profiled_batch_sizes
+        for method in report.params.methods
+    ]
+    return _markdown(["batch, method", *names], rows)
 
 
 def _interval(row: "pd.Series[Any]", column: str) -> str:
@@ -309,20 +334,23 @@ def _printed(report: Report, architecture: str) -> str:
 
 def _recipes(report: Report) -> str:
     methods = {name: method.model_dump() for name, method in report.params.methods.items()}
-    keys = list(next(iter(methods.values())))
+    keys = list(dict.fromkeys(key for method in methods.values() for key in method))
     rows = [
-        [key.replace("_", " "), *("-" if m[key] is None else m[key] for m in methods.values())]
+        [key.replace("_", " "), *("-" if m.get(key) is None else m[key] for m in methods.values())]
         for key in keys
     ]
+    engines = ["torch" if name in report.params.groups.torch else "packed" for name in methods]
     return "\n\n".join(
         [
             "## Recipes",
             f"All at batch {report.params.train.batch_size}, from "
             "[params.yaml](../params.yaml). *Pixel bits* are how many of a pixel's 8 bits the "
-            "network sees. *Weight noise* that is annealed falls over the training from 1, the "
-            "study's stochastic binarization, to 0, the deterministic one that predicts; "
-            "constant, it stays 1.",
-            _markdown(["", *methods], rows),
+            "network sees. *Gradient bits* are those of the gradients in the backward pass's "
+            "products, rounded stochastically; *state bits* those of latent weights and of each "
+            "of the optimizer's moments. *Weight noise* that is annealed falls over the training "
+            "from 1, the study's stochastic binarization, to 0, the deterministic one that "
+            "predicts; constant, it stays 1.",
+            _markdown(["", *methods], [["engine", *engines], *rows]),
         ]
     )
 
@@ -340,9 +368,10 @@ FIGURES = {
     "the left dominates.",
     "memory": "Resident memory of the process over time, sampled from outside; time 0 is the "
     "moment the network is built.",
-    "ledger": "Which bytes a training step holds, counted tensor by tensor. What lies between them "
-    "and the measured peak is workspace: a step's temporaries, the buffers of the matrix "
-    "products, and code of torch that is first needed in training.",
+    "phases": "Where an epoch's time goes, medians over rounds.",
+    "ledger": "Which bytes a training step holds, counted array by array. What lies between them "
+    "and the measured peak is temporaries that are not counted, and code that is first needed in "
+    "training: most of it the buffers of torch's matrix products.",
     "confusion": "Confusion matrices on the test set, mean over seeds; a row adds up to 100 %.",
 }
 
@@ -372,8 +401,9 @@ def _measured_on(report: Report) -> str:
             "is forward, backward and update over all training images, converted from uint8 batch "
             "by batch, without evaluation; of a measurement's epochs the fastest counts. "
             "*Training memory* is the peak above the moment just before the network is built; "
-            "*process memory* is the peak of the whole process, most of which is the import of "
-            "torch: a CUDA build costs several hundred MiB more than a CPU build.",
+            "*process memory* is the peak of the whole process. Most of float's is the import of "
+            "torch (a CUDA build costs several hundred MiB more than a CPU build), which what is "
+            "trained in bits does without; most of the latter's is the dataset while it is read.",
             "The test set was used once a run, after training; the last epoch's network is "
             "the one reported.",
         ]

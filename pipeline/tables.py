@@ -125,6 +125,14 @@ def costs_table(measurements: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def phases_table(phases: pd.DataFrame) -> pd.DataFrame:
+    """Return seconds of an epoch by phase, medians over rounds, and their share of all phases."""
+    keys = ["architecture", "batch_size", "method"]
+    median = phases.groupby([*keys, "phase"], sort=False)["seconds"].median().reset_index()
+    median["share"] = median["seconds"] / median.groupby(keys)["seconds"].transform("sum")
+    return median
+
+
 def paired_values(group: pd.DataFrame, method: str, column: str) -> np.ndarray:
     """Return a method's values of `column` in order of the rounds."""
     values = group[group["method"] == method].sort_values("round")[column]

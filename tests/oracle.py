@@ -53,7 +53,8 @@ def nibbles(pixels: np.ndarray) -> np.ndarray:
     rows, count = pixels.shape
     padded = np.zeros((rows, -(-count // 32) * 32), np.uint8)
     padded[:, :count] = pixels
-    return padded[:, ::2] | padded[:, 1::2] << 4
+    packed: np.ndarray = padded[:, ::2] | padded[:, 1::2] << 4
+    return packed
 
 
 def philox(counter: np.ndarray, key: tuple[int, int], rounds: int = 7) -> np.ndarray:

@@ -164,8 +164,7 @@ def test_the_way_back_through_normalization(
     expected = scale * (passed - passed.mean(axis=0) - x * (passed * x).mean(axis=0))
     tolerance = {"rtol": 1e-4, "atol": 1e-4 * (1 + np.abs(passed).max())}
     of_gain, of_bias = (
-        from_panels(np.ascontiguousarray(of_parameters[:, i : i + 1]), columns)[0]
-        for i in range(2)
+        from_panels(np.ascontiguousarray(of_parameters[:, i : i + 1]), columns)[0] for i in range(2)
     )
     np.testing.assert_allclose(of_gain, (passed * x).sum(axis=0), **tolerance)
     np.testing.assert_allclose(of_bias, passed.sum(axis=0), **tolerance)
@@ -177,7 +176,8 @@ def rounded(g: np.ndarray, factor: np.ndarray, random: np.ndarray) -> np.ndarray
     """Round g / factor with 16 random bits, as kernels/rounding.hpp says."""
     with np.errstate(divide="ignore"):
         units = np.where(factor > 0, F4(65536) / factor, F4(0)).astype(F4)
-    return (np.trunc(g * units).astype(np.int64) + random) >> 16
+    integers: np.ndarray = (np.trunc(g * units).astype(np.int64) + random) >> 16
+    return integers
 
 
 @every_set
@@ -470,9 +470,7 @@ WEIGHTS = np.zeros((4, 32), F4)
             "v must be of type float32",
         ),
         (
-            lambda: kernels.adam(
-                *(WEIGHTS.copy() for _ in range(4)), np.zeros(3, F4), **ADAM
-            ),
+            lambda: kernels.adam(*(WEIGHTS.copy() for _ in range(4)), np.zeros(3, F4), **ADAM),
             ValueError,
             "factor must have a number a row",
         ),

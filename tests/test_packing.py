@@ -13,6 +13,7 @@ SIZES = st.integers(1, 70)
 SEEDS = st.integers(0, 2**32 - 1)
 THREADS = st.integers(1, 4)
 
+
 @every_set
 @given(
     x=hnp.arrays(

@@ -38,19 +38,41 @@ def test_the_projects_own_params_are_valid() -> None:
         (("train", "batch_size"), "100", "train.batch_size: Input should be a valid integer"),
         (("train", "batch_size"), 1, "train.batch_size: Input should be greater than"),
         (("train", "bach_size"), 1, "train.bach_size: unknown key (did you mean batch_size?)"),
-        (("methods", "float", "lr"), 1, "methods.float.lr: unknown key"),
+        (("methods", "torch", "float", "lr"), 1, "methods.torch.float.lr: unknown key"),
         (
-            ("methods", "float", "learning_rat"),
+            ("methods", "torch", "float", "learning_rat"),
             1,
-            "methods.float.learning_rat: unknown key (did you mean learning_rate?)",
+            "methods.torch.float.learning_rat: unknown key (did you mean learning_rate?)",
         ),
-        (("methods", "float", "learning_rate"), -1.0, "methods.float.learning_rate: "),
-        (("methods", "float", "learning_rate"), float("nan"), "methods.float.learning_rate: "),
-        (("methods", "float", "optimizer"), "adamw", "methods.float.optimizer: "),
-        (("methods", "float", "activations"), "stochastic", "both float32 or both binary"),
-        (("methods", "float", "weights"), "deterministic", "both float32 or both binary"),
-        (("methods", "stochastic", "weight_noise"), None, "weight_noise belongs to"),
-        (("methods", "deterministic", "weight_decay"), 0.1, "weight_decay must be 0"),
+        (
+            ("methods", "torch", "float", "learning_rate"),
+            -1.0,
+            "methods.torch.float.learning_rate: ",
+        ),
+        (
+            ("methods", "torch", "float", "learning_rate"),
+            float("nan"),
+            "methods.torch.float.learning_rate: ",
+        ),
+        (("methods", "torch", "float", "optimizer"), "adamw", "methods.torch.float.optimizer: "),
+        (("methods", "torch", "float", "activations"), "stochastic", "both float32 or both binary"),
+        (("methods", "torch", "float", "weights"), "deterministic", "both float32 or both binary"),
+        (("methods", "packed", "stochastic", "weight_noise"), None, "weight_noise belongs to"),
+        (("methods", "torch", "simulated", "weight_decay"), 0.1, "weight_decay must be 0"),
+        (("methods", "packed", "deterministic", "gradient_bits"), 3, "gradient_bits: "),
+        (("methods", "packed", "deterministic", "pixel_bits"), 8, "pixel_bits: "),
+        (("methods", "packed", "deterministic", "weights"), "float32", "deterministic.weights: "),
+        (
+            ("methods", "packed", "deterministic", "optimizer"),
+            "bop",
+            "state_bits belongs to optimizer: adam",
+        ),
+        (
+            ("methods", "packed", "deterministic", "state_bit"),
+            16,
+            "state_bit: unknown key (did you mean state_bits?)",
+        ),
+        (("methods", "pakced"), {}, "methods.pakced: unknown key (did you mean packed?)"),
         (("architectures",), [], "architectures: "),
         (("architectures",), ["mlp-0"], "architectures.0: "),
         (("architectures",), ["mlp-8", "mlp-8"], "architectures lists a value twice"),
@@ -77,22 +99,30 @@ def test_a_missing_section(tmp_path: Path, key: str) -> None:
         load_params(path)
 
 
+def own_methods() -> Any:
+    return yaml.load((ROOT / "params.yaml").read_text())["methods"]
+
+
 def test_the_baseline_cannot_be_left_out(tmp_path: Path) -> None:
-    document = yaml.load((ROOT / "params.yaml").read_text())
-    message = error_after(tmp_path, "methods", value={"other": document["methods"]["float"]})
-    assert "methods.float is missing" in message
+    others = {"other": own_methods()["torch"]["float"]}
+    message = error_after(tmp_path, "methods", "torch", value=others)
+    assert "methods.torch.float is missing" in message
 
 
 def test_the_baseline_is_float32(tmp_path: Path) -> None:
-    document = yaml.load((ROOT / "params.yaml").read_text())
-    swapped = {**document["methods"], "float": document["methods"]["deterministic"]}
-    assert "must have float32 weights" in error_after(tmp_path, "methods", value=swapped)
+    swapped = {"float": own_methods()["torch"]["simulated"]}
+    message = error_after(tmp_path, "methods", "torch", value=swapped)
+    assert "must have float32 weights" in message
 
 
 def test_there_is_something_to_compare(tmp_path: Path) -> None:
-    document = yaml.load((ROOT / "params.yaml").read_text())
-    message = error_after(tmp_path, "methods", value={"float": document["methods"]["float"]})
-    assert "no binary network" in message
+    assert "methods.packed: " in error_after(tmp_path, "methods", "packed", value={})
+
+
+def test_a_methods_name_is_one_methods(tmp_path: Path) -> None:
+    twice = {"simulated": own_methods()["packed"]["deterministic"]}
+    message = error_after(tmp_path, "methods", "packed", value=twice)
+    assert "simulated: the name of two methods" in message
 
 
 @pytest.mark.parametrize("content", ["a: [", "a: 1\na: 2", "just text", "", "- 1"])
@@ -120,7 +150,9 @@ def test_unknown_names_list_the_known_ones(params: Params) -> None:
     params.check_known("mlp-8", "float", 1)
     with pytest.raises(PipelineError, match=r"unknown architecture mlp-9: .* mlp-8, mlp-8-5"):
         params.check_known("mlp-9", "float", 1)
-    with pytest.raises(PipelineError, match=r"unknown method flaot: .* float, deterministic"):
+    with pytest.raises(
+        PipelineError, match=r"unknown method flaot: .* float, simulated, deterministic"
+    ):
         params.check_known("mlp-8", "flaot", 1)
     with pytest.raises(PipelineError, match=r"unknown seed 3: .* 1, 2"):
         params.check_known("mlp-8", "float", 3)

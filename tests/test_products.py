@@ -88,9 +88,7 @@ def test_gradients_by_bits(
     generator = np.random.default_rng(seed)
     a = generator.integers(-most, most + 1, (m, k + seed % 5)).astype(np.int8)
     b, out = random_bits(seed + 1, n, k), output(m, n, np.int32, first)
-    kernels.gradients_by_bits(
-        a, in_panels(b), k, most, out, threads=threads, instruction_set=which
-    )
+    kernels.gradients_by_bits(a, in_panels(b), k, most, out, threads=threads, instruction_set=which)
     np.testing.assert_array_equal(result(out, n), a[:, :k].astype(np.int64) @ signs(b).T)
 
 
@@ -121,9 +119,7 @@ def test_gradients_by_pixels(
 
 @every_set
 @given(m=SIZES, n=SIZES, k=st.integers(1, 200), seed=SEEDS, threads=THREADS, first=LAYOUTS)
-def test_floats(
-    which: str, m: int, n: int, k: int, seed: int, threads: int, first: bool
-) -> None:
+def test_floats(which: str, m: int, n: int, k: int, seed: int, threads: int, first: bool) -> None:
     """The terms of a sum are added in order, in float32."""
     generator = np.random.default_rng(seed)
     a = generator.normal(size=(m, k + 1)).astype(np.float32)

@@ -128,7 +128,7 @@ def test_noise_of_stochastic_weights_is_annealed() -> None:
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])
 def test_every_optimizer_learns(optimizer: str) -> None:
-    method: MethodParams = METHODS["float"].model_copy(update={"optimizer": optimizer})
+    method = METHODS["float"].model_copy(update={"optimizer": optimizer})
     engine = TorchEngine(method, [PIXELS, 8, CLASSES], seed=1, threads=1)
     before = (engine.scores(IMAGES).argmax(axis=1) == LABELS).mean()
     for _ in range(60):

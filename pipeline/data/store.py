@@ -44,10 +44,6 @@ class Dataset:
     class_names: tuple[str, ...]
     pixels: int
 
-    def parts(self) -> dict[str, Part]:
-        """Return the parts by name."""
-        return {name: getattr(self, name) for name in PARTS}
-
 
 def store(raw: RawDataset, params: DataParams, folder: Path = FOLDER) -> None:
     """Split `raw` as `params` says and write it to `folder`, whole or not at all.

@@ -1,38 +1,69 @@
-"""The byte ledger, stacked, beside the measured peak."""
+"""Where bytes and seconds go: stacked bars, a bar a method."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pipeline.figures.style import COLOURS, in_order, panels
 
+CASE = ["architecture", "batch_size"]
+
 
 def draw_ledger(ledger: pd.DataFrame, costs: pd.DataFrame) -> Figure:
-    """Draw a panel an architecture and batch size, a bar a method, and a tick at the peak."""
-    architectures = in_order(ledger["architecture"])
-    batches = sorted(ledger["batch_size"].unique())
+    """Draw the byte ledger: a panel an architecture and batch size, a tick at the peak."""
+    figure, axes = _stacked(ledger, "kind", "mib", "MiB")
+    peaks = costs.set_index([*CASE, "method"])["training_memory_mib"]
     methods = in_order(ledger["method"])
-    kinds = dict(zip(in_order(ledger["kind"]), COLOURS, strict=False))
-    figure = Figure(figsize=(5.5 * len(architectures), 4.3 * len(batches)))
+    for (architecture, batch), ax in axes.items():
+        for position, method in enumerate(methods):
+            peak = float(peaks[architecture, batch, method])
+            ax.hlines(peak, position - 0.4, position + 0.4, color="#000000")
+    peak_line = Line2D([], [], color="#000000", label="measured peak")
+    _legend(figure, ledger, "kind", [peak_line])
+    return figure
+
+
+def draw_phases(phases: pd.DataFrame) -> Figure:
+    """Draw seconds of an epoch by phase: a panel an architecture and batch size."""
+    figure, _ = _stacked(phases, "phase", "seconds", "seconds an epoch")
+    _legend(figure, phases, "phase", [])
+    return figure
+
+
+def _stacked(
+    table: pd.DataFrame, part: str, value: str, label: str
+) -> tuple[Figure, dict[tuple[str, int], Axes]]:
+    architectures = in_order(table["architecture"])
+    batches = sorted(table["batch_size"].unique())
+    methods = in_order(table["method"])
+    figure = Figure(figsize=(6.4 * len(architectures), 4.3 * len(batches)))
     grid = panels(figure, len(batches), len(architectures))
-    keys = ["architecture", "batch_size", "method"]
-    sizes = ledger.set_index([*keys, "kind"])["mib"]
-    peaks = costs.set_index(keys)["training_memory_mib"]
+    sizes = table.pivot(index=[*CASE, "method"], columns=part, values=value).fillna(0)
+    axes = {}
     for batch, row in zip(batches, grid, strict=True):
         for architecture, ax in zip(architectures, row, strict=True):
             for position, method in enumerate(methods):
                 bottom = 0.0
-                for kind, colour in kinds.items():
-                    size = float(sizes[architecture, batch, method, kind])
+                for name, colour in _colours(table, part).items():
+                    size = float(sizes.loc[(architecture, batch, method), name])
                     ax.bar(position, size, 0.6, bottom=bottom, color=colour)
                     bottom += size
-                peak = float(peaks[architecture, batch, method])
-                ax.hlines(peak, position - 0.4, position + 0.4, color="#000000")
             ax.set_xticks(range(len(methods)), methods)
-            ax.set(title=f"{architecture}, batch {batch}", ylabel="MiB")
+            ax.set(title=f"{architecture}, batch {batch}", ylabel=label)
             ax.grid(visible=False, axis="x")
-    patches = [Patch(color=c, label=kind.replace("_", " ")) for kind, c in kinds.items()]
-    peak_line = Line2D([], [], color="#000000", label="measured peak")
-    figure.legend(handles=[*patches, peak_line], loc="outside lower center", ncols=3)
-    return figure
+            axes[architecture, batch] = ax
+    return figure, axes
+
+
+def _colours(table: pd.DataFrame, part: str) -> dict[str, str]:
+    return dict(zip(in_order(table[part]), COLOURS, strict=False))
+
+
+def _legend(figure: Figure, table: pd.DataFrame, part: str, extra: list[Line2D]) -> None:
+    patches = [
+        Patch(color=colour, label=name.replace("_", " "))
+        for name, colour in _colours(table, part).items()
+    ]
+    figure.legend(handles=[*patches, *extra], loc="outside lower center", ncols=4)

@@ -15,9 +15,7 @@ from pipeline.params import PackedMethod
 class PackedEngine:
     """Fulfils `pipeline.engine.Engine` with packed bits, on the CPU, without torch."""
 
-    def __init__(
-        self, method: PackedMethod, widths: list[int], *, seed: int, threads: int
-    ) -> None:
+    def __init__(self, method: PackedMethod, widths: list[int], *, seed: int, threads: int) -> None:
         self._network = PackedNetwork(method, widths, seed=seed, threads=threads)
         self._pixel_bits, self._threads = method.pixel_bits, threads
         self._predictor: Predictor | None = None
@@ -33,6 +31,10 @@ class PackedEngine:
         """Take one step: forward, backward, update, clip. See `Engine`."""
         self._predictor = None
         self._network.train_batch(images, index, labels, learning_rate, progress)
+
+    def phase_seconds(self) -> Mapping[str, float]:
+        """Return the seconds of every phase so far. See `Engine`."""
+        return self._network.phases.seconds()
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (batch, classes) class scores. See `Engine`."""

@@ -18,6 +18,7 @@ from pipeline.packed_engine.normalization import EPSILON, PANEL, Normalization
 from pipeline.packed_engine.operands import Operand
 from pipeline.packed_engine.weights import BinaryWeights, Rate
 from pipeline.packed_engine.workspace import Workspace
+from pipeline.phases import Phases
 
 # Blocks this large amortize the tables of the inputs, which every block builds anew; they are
 # small beside a float32 network's activations.
@@ -44,7 +45,7 @@ class Panels(NamedTuple):
         return slice(self.first, self.last)
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many panels these are."""
         return self.last - self.first
 
@@ -76,12 +77,13 @@ class BinaryLayer:
         stochastic: bool,
         draws: Draws,
         workspace: Workspace,
+        phases: Phases,
         threads: int,
     ) -> None:
         self.weights, self.normalization = weights, normalization
         self.inputs, self.outputs = inputs, outputs
         self._most = MOST.get(gradient_bits)
-        self._stochastic = stochastic
+        self._stochastic, self._phases = stochastic, phases
         self._draws, self._workspace, self._threads = draws, workspace, threads
         self._panels = Panels(0, padded(outputs) // PANEL)
         self._sums_name = f"sums {draws.layer}"
@@ -156,7 +158,7 @@ class BinaryLayer:
 
     def _sums(self, x: Operand, block: Panels) -> NDArray[Any]:
         """Return s of a block, computed unless it is the one that is held."""
-        shape = (block.count, len(x), PANEL)
+        shape = (block.size, len(x), PANEL)
         sums = self._workspace.array(self._sums_name, shape, x.sums_type)
         if self._held != block:
             x.multiply(self._weight_panels[block.range], sums)
@@ -184,7 +186,7 @@ class BinaryLayer:
         of_sums = None
         if not first:
             # All features of an image share its factor.
-            shape = (self._panels.count, batch, PANEL)
+            shape = (self._panels.size, batch, PANEL)
             of_sums = self._workspace.array("gradient", shape, np.float32)
         part_size = max(2, GRADIENT_BYTES // (batch * PANEL * 4))
         for block in reversed(self._blocks(x, whole=last)):
@@ -193,7 +195,7 @@ class BinaryLayer:
             for part in block.divide(part_size):
                 gradient, factor = incoming(part)
                 if of_sums is None:
-                    shape = (part.count, batch, PANEL)
+                    shape = (part.size, batch, PANEL)
                     out = self._workspace.array("gradient", shape, np.float32)
                 else:
                     out = of_sums[part.range]
@@ -220,7 +222,7 @@ class BinaryLayer:
         return _Columns(
             start,
             self._workspace.array("columns", (count, padded(batch)), np.int8),
-            self._workspace.array("column factors", (block.count * PANEL,), np.float32),
+            self._workspace.array("column factors", (block.size * PANEL,), np.float32),
             self._most,
             self._draws,
             self._threads,
@@ -241,7 +243,9 @@ class BinaryLayer:
                 x.gradient(values, columns.most, gradient)
                 assert columns.factors is not None
                 factors = columns.factors[start : start + size]
+            self._phases.enter("optimizer")
             self.weights.update(columns.start + start, gradient, factors, rate)
+            self._phases.enter("backward")
 
     def _input_gradient(self, g: NDArray[np.float32]) -> Incoming:
         """Return what gives g Wb by panels of input features, with this step's bits."""
@@ -253,7 +257,7 @@ class BinaryLayer:
             kernels.floats_by_bits(rows, self._rows, self.outputs, exact, threads=self._threads)
             return lambda panels: (exact[panels.range], None)
         most = self._most
-        rounded = self._workspace.array("rows", (batch, self._panels.count * PANEL), np.int8)
+        rounded = self._workspace.array("rows", (batch, self._panels.size * PANEL), np.int8)
         factors = self._workspace.array("row factors", (batch,), np.float32)
         kernels.round_rows(
             g,
@@ -268,7 +272,7 @@ class BinaryLayer:
         number = np.int16 if self.outputs * most < 2**15 else np.int32
 
         def of_panels(panels: Panels) -> tuple[NDArray[Any], NDArray[np.float32]]:
-            shape = (panels.count, batch, PANEL)
+            shape = (panels.size, batch, PANEL)
             product = self._workspace.array("input gradient", shape, number)
             kernels.gradients_by_bits(
                 rounded,

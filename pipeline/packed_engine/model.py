@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import binary_kernels as kernels
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -101,9 +102,7 @@ def fold(layers: Sequence[BinaryLayer], pixel_bits: int) -> PackedModel:
         widths=(layers[0].inputs, *(layer.outputs for layer in layers)),
         pixel_bits=pixel_bits,
         hidden=tuple(folded),
-        last=Scores(
-            last.weights.pack(0.0), scale.astype(np.float32), shift.astype(np.float32)
-        ),
+        last=Scores(last.weights.pack(0.0), scale.astype(np.float32), shift.astype(np.float32)),
     )
 
 
@@ -139,7 +138,8 @@ class Predictor:
     def __init__(self, model: PackedModel, threads: int) -> None:
         self._model, self._threads = model, threads
         self._panels = [
-            kernels.interleave(layer.bits, threads=threads) for layer in (*model.hidden, model.last)
+            kernels.interleave(bits, threads=threads)
+            for bits in (*(layer.bits for layer in model.hidden), model.last.bits)
         ]
         self._comparisons = [_comparison(layer.thresholds) for layer in model.hidden]
 
@@ -204,6 +204,15 @@ def load(path: Path) -> PackedModel:
         raise PipelineError(f"{path} is not a valid model: {error}") from error
 
 
+class _Header(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    version: Literal[1]
+    widths: Annotated[list[Annotated[int, Field(ge=1, le=_MOST_WIDTH)]], Field(min_length=2)]
+    pixel_bits: Annotated[int, Field(ge=1, le=4)]
+    sha256: str
+
+
 class _InvalidError(Exception):
     pass
 
@@ -215,13 +224,8 @@ def _require(condition: bool, message: str) -> None:
 
 def _validate(metadata: dict[str, str], tensors: dict[str, NDArray[np.generic]]) -> PackedModel:
     header = _header(metadata)
-    version = header.get("version")
-    _require(version == VERSION, f"its version is {version}, this program reads {VERSION}")
-    _require(header.get("sha256") == _digest(tensors), "its checksum does not fit")
-    pixel_bits, widths = header.get("pixel_bits"), header.get("widths")
-    _require(_is_count(pixel_bits) and pixel_bits <= 4, "pixel_bits is not 1 to 4")
-    _require(isinstance(widths, list) and len(widths) >= 2, "it has no layer")
-    _require(all(_is_count(width) for width in widths), "a width is not a number above 0")
+    _require(header.sha256 == _digest(tensors), "its checksum does not fit")
+    widths = header.widths
     hidden = [
         Hidden(
             _bits(tensors, index, fan_in, fan_out),
@@ -239,25 +243,20 @@ def _validate(metadata: dict[str, str], tensors: dict[str, NDArray[np.generic]])
     )
     for numbers in (scores.scale, scores.shift):
         _require(bool(np.isfinite(numbers).all()), "a scale or shift is not finite")
-    model = PackedModel(tuple(widths), pixel_bits, tuple(hidden), scores)
+    model = PackedModel(tuple(widths), header.pixel_bits, tuple(hidden), scores)
     unknown = set(tensors) - set(model._tensors())
     _require(not unknown, f"it has unknown arrays: {', '.join(sorted(unknown))}")
     return model
 
 
-def _header(metadata: dict[str, str]) -> dict[str, Any]:
+def _header(metadata: dict[str, str]) -> _Header:
     _require(set(metadata) == {FORMAT}, "it is not a packed network")
     try:
-        header = json.loads(metadata[FORMAT])
-    except ValueError as error:
-        raise _InvalidError(f"its header is not JSON: {error}") from error
-    _require(isinstance(header, dict), "its header is not an object")
-    result: dict[str, Any] = header
-    return result
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and 1 <= value <= _MOST_WIDTH
+        return _Header.model_validate_json(metadata[FORMAT])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        raise _InvalidError(f"in its header, {where}: {first['msg']}") from None
 
 
 def _bits(

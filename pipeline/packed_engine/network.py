@@ -13,6 +13,7 @@ from pipeline.packed_engine.operands import Bits, Operand, Pixels
 from pipeline.packed_engine.weights import BinaryWeights, FlippedWeights, LatentWeights, Rate
 from pipeline.packed_engine.workspace import Workspace
 from pipeline.params import PackedMethod
+from pipeline.phases import Phases
 
 
 class PackedNetwork:
@@ -23,6 +24,7 @@ class PackedNetwork:
     ) -> None:
         self._threads = threads
         self.workspace = Workspace()
+        self.phases = Phases()
         self._rate = Rate()
         self._draws = [Draws(seed, index) for index in range(len(widths) - 1)]
         self._weight_noise = method.weight_noise
@@ -37,6 +39,7 @@ class PackedNetwork:
                 stochastic=method.activations == "stochastic",
                 draws=draws,
                 workspace=self.workspace,
+                phases=self.phases,
                 threads=threads,
             )
             for (fan_in, fan_out), draws, normalization in zip(
@@ -53,6 +56,7 @@ class PackedNetwork:
         progress: float,
     ) -> None:
         """Take one step on the images that `index` names. See `pipeline.engine.Engine`."""
+        self.phases.enter("forward")
         self._rate.advance(learning_rate)
         noise = self._noise(progress)
         x: Operand = Pixels(images, self.layers[0].inputs, index, self._threads)
@@ -61,6 +65,7 @@ class PackedNetwork:
             layer.forward(inputs[-1], noise)
             inputs.append(Bits(layer.bits, layer.outputs, self._threads))
         gradient = self.layers[-1].forward_to_loss(inputs[-1], labels, noise)
+        self.phases.enter("backward")
         incoming: Incoming | None = lambda panels: (gradient[panels.range], None)  # noqa: E731
         for number in reversed(range(len(self.layers))):
             assert incoming is not None
@@ -71,9 +76,11 @@ class PackedNetwork:
                 last=number == len(self.layers) - 1,
                 first=number == 0,
             )
+        self.phases.enter("optimizer")
         self.normalization.update(self._rate)
         for draws in self._draws:
             draws.step += 1
+        self.phases.enter(None)
 
     def _noise(self, progress: float) -> float:
         if self._weight_noise is None:
@@ -85,7 +92,10 @@ class PackedNetwork:
 def _weights(
     method: PackedMethod, outputs: int, inputs: int, draws: Draws, threads: int
 ) -> BinaryWeights:
+    # What belongs to the other optimizer is None: see `PackedMethod`.
     if method.optimizer == "bop":
+        assert method.bop_adaptivity is not None
+        assert method.bop_threshold is not None
         return FlippedWeights(
             outputs,
             inputs,
@@ -94,6 +104,8 @@ def _weights(
             draws=draws,
             threads=threads,
         )
+    assert method.latent_range is not None
+    assert method.state_bits is not None
     return LatentWeights(
         outputs,
         inputs,

@@ -60,9 +60,7 @@ class Pixels:
 
     def gradient(self, g: NDArray[np.int8], most: int, out: NDArray[np.int32]) -> None:
         """See `Operand`."""
-        kernels.gradients_by_pixels(
-            g, self._encoded, most, out, self._index, threads=self._threads
-        )
+        kernels.gradients_by_pixels(g, self._encoded, most, out, self._index, threads=self._threads)
 
     def exact_gradient(self, g: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """See `Operand`."""
@@ -92,9 +90,7 @@ class Bits:
         """See `Operand`."""
         if self._transposed is None:
             self._transposed = kernels.transpose(self.rows, self._columns, threads=self._threads)
-        kernels.gradients_by_bits(
-            g, self._transposed, len(self), most, out, threads=self._threads
-        )
+        kernels.gradients_by_bits(g, self._transposed, len(self), most, out, threads=self._threads)
 
     def exact_gradient(self, g: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """See `Operand`."""

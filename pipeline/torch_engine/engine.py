@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.params import TorchMethod
+from pipeline.phases import Phases
 from pipeline.torch_engine.ledger import measure_ledger
 from pipeline.torch_engine.network import BinaryLinear, build_network
 
@@ -30,6 +31,7 @@ class TorchEngine:
         self._binary_layers = [m for m in self._network if isinstance(m, BinaryLinear)]
         self._optimizer = _optimizer(method, self._network)
         self._pixel_bits = method.pixel_bits
+        self._phases = Phases()
         self._anneals = method.weight_noise == "annealed"
 
     def train_batch(
@@ -41,16 +43,28 @@ class TorchEngine:
         progress: float,
     ) -> None:
         """Take one step: forward, backward, update, clip. See `Engine`."""
+        self._phases.enter("optimizer")
         self._optimizer.param_groups[0]["lr"] = learning_rate
         if self._anneals:
             for layer in self._binary_layers:
                 # Squared: most of the training is then spent near the network that predicts.
                 layer.noise = (1 - progress) ** 2
         self._optimizer.zero_grad(set_to_none=True)
-        self._loss(images[index], labels).backward()  # type: ignore[no-untyped-call]
+        self._phases.enter("data")
+        batch = self._input(images[index])
+        self._phases.enter("forward")
+        loss = self._loss(batch, labels)
+        self._phases.enter("backward")
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._phases.enter("optimizer")
         self._optimizer.step()
         for layer in self._binary_layers:
             layer.clip()
+        self._phases.enter(None)
+
+    def phase_seconds(self) -> Mapping[str, float]:
+        """Return the seconds of every phase so far. See `Engine`."""
+        return self._phases.seconds()
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (batch, classes) class scores. See `Engine`."""
@@ -73,13 +87,13 @@ class TorchEngine:
         self, images: NDArray[np.uint8], index: NDArray[np.int64], labels: NDArray[np.uint8]
     ) -> Mapping[str, int]:
         """Return the bytes of a training step by kind. See `Engine`."""
-        batch = images[index]
+        batch = self._input(images[index])
         return measure_ledger(
-            self._network, self._optimizer, self._input(batch), lambda: self._loss(batch, labels)
+            self._network, self._optimizer, batch, lambda: self._loss(batch, labels)
         )
 
-    def _loss(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Tensor:
-        scores = self._network(self._input(images))
+    def _loss(self, batch: Tensor, labels: NDArray[np.uint8]) -> Tensor:
+        scores = self._network(batch)
         return functional.cross_entropy(scores, torch.from_numpy(labels).long())
 
     def _input(self, images: NDArray[np.uint8]) -> Tensor:
