@@ -1,7 +1,10 @@
 """Kernels against torch's float32 product of the same shape, interleaved in one run."""
 
+import importlib.util
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import binary_kernels as kernels
 import numpy as np
@@ -51,12 +54,45 @@ def _calls(m: int, n: int, k: int, threads: int) -> dict[str, Callable[[], objec
     product = torch.empty(m, n)
     sums = np.empty((len(b), m, 32), np.int16)
     return {
+        **_peers(a, kernels.pack_rows(w.numpy()), threads),
         "torch float32": lambda: torch.mm(x, w.T, out=product),
         "bits by bits": lambda: kernels.bits_by_bits(a, b, k, sums, threads=threads),
         "4-bit by bits": lambda: kernels.gradients_by_bits(
             gradients, b, k, 7, sums, threads=threads
         ),
     }
+
+
+def _peers(a: np.ndarray, b: np.ndarray, threads: int) -> dict[str, Callable[[], object]]:
+    """Return what else multiplies packed rows a and b, if installed: pip install '.[peers]'."""
+    if importlib.util.find_spec("numkong") is None:
+        return {}
+    import numkong
+
+    # It runs on one thread, with the best instructions of the processor, and lets go of the
+    # interpreter's lock: rows are divided, or for a single row what it is multiplied with.
+    count = min(threads, max(len(a), len(b)))
+    by_rows = len(a) >= count
+    lefts = np.array_split(a, count) if by_rows else [a] * count
+    rights = [b] * count if by_rows else np.array_split(b, count)
+    packed = [numkong.hammings_pack(np.ascontiguousarray(right)) for right in rights]
+    outs = [
+        numkong.zeros((len(left), len(right)), dtype="uint32")
+        for left, right in zip(lefts, rights, strict=True)
+    ]
+    jobs = list(zip(lefts, packed, outs, strict=True))
+    pool = ThreadPoolExecutor(count)
+
+    def multiply(left: Any, right: Any, out: Any) -> None:
+        numkong.hammings_packed(left, right, out=out)
+
+    def call() -> None:
+        others = [pool.submit(multiply, *job) for job in jobs[1:]]
+        multiply(*jobs[0])
+        for other in others:
+            other.result()
+
+    return {"numkong bits by bits": call}
 
 
 def _time(call: Callable[[], object], repeats: int) -> float:

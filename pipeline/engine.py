@@ -5,14 +5,14 @@ imports (torch, say) happen when it is chosen, and in no process that chose anot
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.store import Dataset, Part
+from pipeline.data import store
+from pipeline.data.store import Dataset
 from pipeline.params import Method, PackedMethod
 
 
@@ -30,7 +30,7 @@ class Engine(Protocol):
         """Take one step: forward, backward, update, clip.
 
         Args:
-            images: (images, bytes) uint8: all that there are, as `encode` gives them.
+            images: (images, bytes) uint8: all that there are, as `load_data` gives them.
             index: (batch) int64: the rows of `images` that make the batch, at least 2.
             labels: (batch) uint8, below the number of classes.
             learning_rate: of this step, already scheduled.
@@ -41,7 +41,7 @@ class Engine(Protocol):
         """Return (batch, classes) class scores of the network as it predicts.
 
         Args:
-            images: (batch, bytes) uint8, as `encode` gives them, batch at least 1.
+            images: (batch, bytes) uint8, as `load_data` gives them, batch at least 1.
         """
 
     def save(self, path: Path) -> None:
@@ -82,21 +82,16 @@ def create_engine(method: Method, widths: list[int], *, seed: int, threads: int)
     return TorchEngine(method, widths, seed=seed, threads=threads)
 
 
-def encode(method: Method, data: Dataset) -> Dataset:
-    """Return the dataset with its images as the method's engine holds them.
+def load_data(method: Method) -> Dataset:
+    """Load the dataset with its images as the method's engine holds them.
 
     The torch engine holds uint8 pixels, a byte each; the packed engine two pixels a byte.
+
+    Raises:
+        PipelineError: missing or damaged data.
     """
     if not isinstance(method, PackedMethod):
-        return data
-    from pipeline.packed_engine.encoding import encode as encode_images
+        return store.load()
+    from pipeline.packed_engine.encoding import encode
 
-    def encoded(part: Part) -> Part:
-        return Part(encode_images(part.images, method.pixel_bits), part.labels)
-
-    return replace(
-        data,
-        train=encoded(data.train),
-        validation=encoded(data.validation),
-        test=encoded(data.test),
-    )
+    return store.load(encode=lambda images: encode(images, method.pixel_bits))

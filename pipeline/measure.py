@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.data import store
-from pipeline.engine import create_engine, encode
+from pipeline.engine import create_engine, load_data
 from pipeline.memory import PeakMemory
 from pipeline.outputs import write_text
 from pipeline.params import Params
@@ -56,7 +55,7 @@ def measure(
     """
     params.check_known(architecture, method_name)
     method = params.methods[method_name]
-    data = encode(method, store.load())
+    data = load_data(method)
     # An engine's imports belong to the process, not to the training.
     create_engine(method, [data.pixels, 1, 2], seed=SEED, threads=params.train.threads)
 

@@ -1,6 +1,8 @@
 """Resident memory of this process, as the kernel counts it."""
 
 import contextlib
+import ctypes
+import gc
 import resource
 import sys
 from pathlib import Path
@@ -24,6 +26,7 @@ class PeakMemory:
 
     def __init__(self) -> None:
         self._earlier = _peak()
+        _return_free_memory()
         # Some containers forbid the reset; the figures are then as on other systems.
         with contextlib.suppress(OSError):
             _CLEAR.write_text(_RESET_PEAK)
@@ -36,6 +39,14 @@ class PeakMemory:
     def since_start(self) -> int:
         """Return how far the peak since this object was made lies above that moment, in bytes."""
         return max(0, _peak() - self._start)
+
+
+def _return_free_memory() -> None:
+    """Give back what was freed, lest what comes next take it and seem to need nothing."""
+    gc.collect()
+    # glibc alone keeps it and can be asked for it.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _peak() -> int:

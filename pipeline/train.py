@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import checksum
-from pipeline.data import store
 from pipeline.data.store import Dataset, Part
-from pipeline.engine import Engine, create_engine, encode
+from pipeline.engine import Engine, create_engine, load_data
 from pipeline.evaluate import evaluate
 from pipeline.outputs import whole_directory, whole_file
 from pipeline.params import Method, Params, hidden_widths
@@ -45,7 +44,7 @@ def train(params: Params, architecture: str, method_name: str, seed: int) -> Non
     """
     params.check_known(architecture, method_name, seed)
     method = params.methods[method_name]
-    data = encode(method, store.load())
+    data = load_data(method)
     engine = create_engine(
         method, layer_widths(architecture, data), seed=seed, threads=params.train.threads
     )

@@ -110,7 +110,7 @@ def test_the_same_bytes_however_the_work_is_divided(
     files = set()
     for limit in (None, 1):
         if limit is not None:
-            for name in ("SUMS_BYTES", "GRADIENT_BYTES", "WEIGHT_GRADIENT_BYTES"):
+            for name in ("SUMS_BYTES", "GRADIENT_BYTES", "COLUMNS_BYTES", "WEIGHT_GRADIENT_BYTES"):
                 monkeypatch.setattr(f"pipeline.packed_engine.layer.{name}", limit)
         engine = create("stochastic", widths=(PIXELS, 200, 170, CLASSES))
         train(engine, 4)

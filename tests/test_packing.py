@@ -44,7 +44,8 @@ def test_a_transpose_is_laid_in_panels(
     which: str, rows: int, columns: int, seed: int, threads: int
 ) -> None:
     bits = random_bits(seed, rows, columns)
-    panels = kernels.transpose(pack(bits), columns, threads=threads, instruction_set=which)
+    panels = np.full((-(-columns // 32), -(-rows // 8), 32), 255, np.uint8)
+    kernels.transpose(pack(bits), columns, panels, threads=threads, instruction_set=which)
     np.testing.assert_array_equal(panels, in_panels(bits.T))
 
 

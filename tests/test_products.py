@@ -196,7 +196,7 @@ FLOATS = np.zeros((4, 20), np.float32)
             ValueError,
             "x must be aligned",
         ),
-        (lambda: kernels.transpose(BITS, 25), ValueError, "columns does not fit"),
+        (lambda: kernels.transpose(BITS, 25, PANELS), ValueError, "columns does not fit"),
         (
             lambda: kernels.bits_by_bits(BITS, PANELS[..., :16].copy(), 20, OUT),
             ValueError,

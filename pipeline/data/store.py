@@ -1,6 +1,7 @@
 """The split dataset on disk: a .npy file an array, and dataset.json with their checksums."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,14 +80,23 @@ def store(raw: RawDataset, params: DataParams, folder: Path = FOLDER) -> None:
         (temporary / "dataset.json").write_text(json.dumps(description, indent=2) + "\n")
 
 
-def load(folder: Path = FOLDER) -> Dataset:
+Encode = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
+
+def load(folder: Path = FOLDER, encode: Encode | None = None) -> Dataset:
     """Load and verify what `store` wrote.
+
+    Args:
+        folder: where it is.
+        encode: what to make of the images of each part, (count, pixels), before the next part
+            is read: so that no more than one part is ever held as it was stored.
 
     Raises:
         PipelineError: a file is missing, or differs from what `fetch` wrote.
     """
     description = _read_description(folder)
-    arrays = {}
+    arrays: dict[str, NDArray[np.uint8]] = {}
+    pixels = 0
     for name, expected in description["sha256"].items():
         path = folder / name
         try:
@@ -96,14 +106,18 @@ def load(folder: Path = FOLDER) -> Dataset:
                     f"{path} is not what fetch wrote: run `dvc repro fetch --force`.\n"
                     f"  sha256:   {actual}\n  expected: {expected}"
                 )
-            arrays[path.stem] = np.load(path, allow_pickle=False)
+            array = np.load(path, allow_pickle=False)
         except (OSError, ValueError) as error:
             raise PipelineError(f"cannot read {path}: {error}. Run `dvc repro fetch`.") from error
+        if array.ndim == 2:
+            pixels = array.shape[1]
+            array = array if encode is None else encode(array)
+        arrays[path.stem] = array
     parts = {part: Part(arrays[f"{part}-images"], arrays[f"{part}-labels"]) for part in PARTS}
     return Dataset(
         **parts,
         class_names=tuple(description["class_names"]),
-        pixels=int(parts["train"].images.shape[1]),
+        pixels=pixels,
     )
 
 

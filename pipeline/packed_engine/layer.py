@@ -25,6 +25,8 @@ from pipeline.phases import Phases
 SUMS_BYTES = 5 * 2**19
 # The float32 gradients of a part: two panels at a batch of 5,000, so that two threads have work.
 GRADIENT_BYTES = 5 * 2**18
+# Rounded gradients, a byte each, of the features whose weight gradient is computed together.
+COLUMNS_BYTES = 5 * 2**17
 # A weight gradient stays in the second-level cache until the optimizer reads it.
 WEIGHT_GRADIENT_BYTES = 7 * 2**17
 
@@ -189,47 +191,54 @@ class BinaryLayer:
             shape = (self._panels.size, batch, PANEL)
             of_sums = self._workspace.array("gradient", shape, np.float32)
         part_size = max(2, GRADIENT_BYTES // (batch * PANEL * 4))
+        group_size = max(2, COLUMNS_BYTES // (padded(batch) * PANEL))
         for block in reversed(self._blocks(x, whole=last)):
             sums = self._sums(x, block)
-            columns = self._columns(block, batch)
-            for part in block.divide(part_size):
-                gradient, factor = incoming(part)
-                if of_sums is None:
-                    shape = (part.size, batch, PANEL)
-                    out = self._workspace.array("gradient", shape, np.float32)
-                else:
-                    out = of_sums[part.range]
-                kernels.normalize_backward(
-                    sums[part.first - block.first : part.last - block.first],
-                    self.normalization.batch[part.range],
-                    gradient,
-                    factor,
-                    not last,
-                    out,
-                    self.normalization.gradient[part.range],
-                    threads=self._threads,
-                )
-                columns.put(part, out)
-            self._learn(x, columns, rate)
+            for group in block.divide(group_size):
+                columns = self._columns(group, batch)
+                for part in group.divide(part_size):
+                    gradient, factor = incoming(part)
+                    if of_sums is None:
+                        shape = (part.size, batch, PANEL)
+                        out = self._workspace.array("gradient", shape, np.float32)
+                    else:
+                        out = of_sums[part.range]
+                    kernels.normalize_backward(
+                        sums[part.first - block.first : part.last - block.first],
+                        self.normalization.batch[part.range],
+                        gradient,
+                        factor,
+                        not last,
+                        out,
+                        self.normalization.gradient[part.range],
+                        threads=self._threads,
+                    )
+                    columns.put(part, out)
+                # The gradient that comes in from behind the last layer is read no more.
+                self._learn(x, columns, rate, "input gradient" if last else "transposed")
         return None if of_sums is None else self._input_gradient(of_sums)
 
-    def _columns(self, block: Panels, batch: int) -> "_Columns":
-        start = block.first * PANEL
-        count = min(block.last * PANEL, self.outputs) - start
+    def _columns(self, group: Panels, batch: int) -> "_Columns":
+        start = group.first * PANEL
+        count = min(group.last * PANEL, self.outputs) - start
         if self._most is None:
             exact = self._workspace.array("columns", (count, batch), np.float32)
             return _Columns(start, exact, None, None, self._draws, self._threads)
         return _Columns(
             start,
             self._workspace.array("columns", (count, padded(batch)), np.int8),
-            self._workspace.array("column factors", (block.size * PANEL,), np.float32),
+            self._workspace.array("column factors", (group.size * PANEL,), np.float32),
             self._most,
             self._draws,
             self._threads,
         )
 
-    def _learn(self, x: Operand, columns: "_Columns", rate: Rate) -> None:
-        """Compute the weight gradient of a block's features and update their weights."""
+    def _learn(self, x: Operand, columns: "_Columns", rate: Rate, scratch: str) -> None:
+        """Compute the weight gradient of a group's features and update their weights."""
+
+        def memory(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+            return self._workspace.array(scratch, shape, np.uint8)
+
         width = padded(self.inputs)
         size = max(2, WEIGHT_GRADIENT_BYTES // (width * 4) // PANEL * PANEL)
         number = np.float32 if columns.most is None else np.int32
@@ -240,7 +249,7 @@ class BinaryLayer:
                 x.exact_gradient(values, gradient)
                 factors = None
             else:
-                x.gradient(values, columns.most, gradient)
+                x.gradient(values, columns.most, gradient, memory)
                 assert columns.factors is not None
                 factors = columns.factors[start : start + size]
             self._phases.enter("optimizer")
@@ -268,7 +277,8 @@ class BinaryLayer:
             self._draws.of(Purpose.ROWS),
             threads=self._threads,
         )
-        weights = kernels.transpose(self._rows, self.inputs, threads=self._threads)
+        weights = np.empty((padded(self.inputs) // PANEL, -(-self.outputs // 8), PANEL), np.uint8)
+        kernels.transpose(self._rows, self.inputs, weights, threads=self._threads)
         number = np.int16 if self.outputs * most < 2**15 else np.int32
 
         def of_panels(panels: Panels) -> tuple[NDArray[Any], NDArray[np.float32]]:
@@ -306,7 +316,7 @@ class BinaryLayer:
 
 
 class _Columns:
-    """The gradient of a block's sums as the weight gradient reads it: a feature a row.
+    """The gradient of a group's sums as the weight gradient reads it: a feature a row.
 
     Attributes:
         start: the first feature's number in the layer.

@@ -1,5 +1,6 @@
 """What a layer reads: pixels or bits, each with the products that training needs of it."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import binary_kernels as kernels
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 # The most elements a sum of which fits int16: K bits, or K pixels of 4 bits.
 _MOST_NARROW_BITS = 2**15 - 1
 _MOST_NARROW_PIXELS = (2**15 - 1) // 15
+
+
+Memory = Callable[[tuple[int, ...]], NDArray[np.uint8]]
 
 
 class Operand(Protocol):
@@ -24,8 +28,13 @@ class Operand(Protocol):
     def multiply(self, panels: NDArray[np.uint8], out: NDArray[np.signedinteger]) -> None:
         """Write s = x Wb^T, (panels, batch, 32); `panels` are those of Wb that `out` is for."""
 
-    def gradient(self, g: NDArray[np.int8], most: int, out: NDArray[np.int32]) -> None:
-        """Write g x, (N, K padded), g (N, batch padded) integers of at most `most`."""
+    def gradient(
+        self, g: NDArray[np.int8], most: int, out: NDArray[np.int32], memory: Memory
+    ) -> None:
+        """Write g x, (N, K padded), g (N, batch padded) integers of at most `most`.
+
+        `memory` gives uint8 memory of a shape, the same between the calls of a step.
+        """
 
     def exact_gradient(self, g: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Write g x, (N, K padded), g (N, batch) float32."""
@@ -58,7 +67,9 @@ class Pixels:
             self._encoded, panels, self._pixels, out, self._index, threads=self._threads
         )
 
-    def gradient(self, g: NDArray[np.int8], most: int, out: NDArray[np.int32]) -> None:
+    def gradient(
+        self, g: NDArray[np.int8], most: int, out: NDArray[np.int32], memory: Memory
+    ) -> None:
         """See `Operand`."""
         kernels.gradients_by_pixels(g, self._encoded, most, out, self._index, threads=self._threads)
 
@@ -86,10 +97,13 @@ class Bits:
         """See `Operand`."""
         kernels.bits_by_bits(self.rows, panels, self._columns, out, threads=self._threads)
 
-    def gradient(self, g: NDArray[np.int8], most: int, out: NDArray[np.int32]) -> None:
+    def gradient(
+        self, g: NDArray[np.int8], most: int, out: NDArray[np.int32], memory: Memory
+    ) -> None:
         """See `Operand`."""
         if self._transposed is None:
-            self._transposed = kernels.transpose(self.rows, self._columns, threads=self._threads)
+            self._transposed = memory((out.shape[1] // 32, -(-len(self) // 8), 32))
+            kernels.transpose(self.rows, self._columns, self._transposed, threads=self._threads)
         kernels.gradients_by_bits(g, self._transposed, len(self), most, out, threads=self._threads)
 
     def exact_gradient(self, g: NDArray[np.float32], out: NDArray[np.float32]) -> None:

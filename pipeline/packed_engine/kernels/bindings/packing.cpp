@@ -68,24 +68,24 @@ Bytes interleave(nb::handle rows_object, int threads, const std::string& name) {
   return out.release();
 }
 
-Bytes transpose(nb::handle rows_object, std::size_t columns, int threads,
-                const std::string& name) {
+void transpose(nb::handle rows_object, std::size_t columns, nb::handle out_object, int threads,
+               const std::string& name) {
   const auto rows = check<const std::uint8_t>(rows_object, "rows", 2);
   if (columns == 0 || bytes_for(columns) != rows.shape[1]) {
     throw nb::value_error("columns does not fit the bytes of rows");
   }
   const auto* packing = chosen(name).packing;
   const std::size_t count = rows.shape[0], panels = panels_for(columns);
-  Result<std::uint8_t> out({panels, bytes_for(count), kPanel});
+  const auto out = check<std::uint8_t>(out_object, "out", 3);
+  require(out.shape, 0, panels, "out");
+  require(out.shape, 1, bytes_for(count), "out");
+  require(out.shape, 2, kPanel, "out");
   const int team = checked_threads(threads);
-  {
-    nb::gil_scoped_release unlocked;
-    kernels::for_each(panels, team, [&](std::size_t p) {
-      packing->transpose_panel(rows.data, count, columns, p,
-                               out.data.get() + p * bytes_for(count) * kPanel);
-    });
-  }
-  return out.release();
+  nb::gil_scoped_release unlocked;
+  kernels::for_each(panels, team, [&](std::size_t p) {
+    packing->transpose_panel(rows.data, count, columns, p,
+                             out.data + p * bytes_for(count) * kPanel);
+  });
 }
 
 }  // namespace
@@ -101,9 +101,10 @@ void bind_packing(nb::module_& m) {
   m.def("interleave", &interleave, "rows"_a, nb::kw_only(), "threads"_a = 1,
         "instruction_set"_a = "",
         "Lay packed rows, (rows, bytes) uint8, in panels: (ceil(rows / 32), bytes, 32) uint8.");
-  m.def("transpose", &transpose, "rows"_a, "columns"_a, nb::kw_only(), "threads"_a = 1,
+  m.def("transpose", &transpose, "rows"_a, "columns"_a, "out"_a, nb::kw_only(), "threads"_a = 1,
         "instruction_set"_a = "",
-        "Lay the transpose of packed rows in panels: (ceil(columns / 32), ceil(rows / 8), 32).");
+        "Lay the transpose of packed rows in panels, out: (ceil(columns / 32), ceil(rows / 8), 32)\n"
+        "uint8.");
 }
 
 }  // namespace bindings
