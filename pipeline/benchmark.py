@@ -54,8 +54,8 @@ def _calls(m: int, n: int, k: int, threads: int) -> dict[str, Callable[[], objec
     product = torch.empty(m, n)
     sums = np.empty((len(b), m, 32), np.int16)
     return {
-        **_peers(a, kernels.pack_rows(w.numpy()), threads),
         "torch float32": lambda: torch.mm(x, w.T, out=product),
+        **_peers(a, kernels.pack_rows(w.numpy()), threads),
         "bits by bits": lambda: kernels.bits_by_bits(a, b, k, sums, threads=threads),
         "4-bit by bits": lambda: kernels.gradients_by_bits(
             gradients, b, k, 7, sums, threads=threads

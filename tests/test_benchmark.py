@@ -1,3 +1,5 @@
+import importlib.util
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -15,7 +17,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small")
 def test_every_kernel_is_timed_on_every_shape() -> None:
     table = benchmark.benchmark(threads=1, rounds=6)
-    assert list(table["m"]) == [3, 3, 3, 1, 1, 1]
+    kernels = ["torch float32", "bits by bits", "4-bit by bits"]
+    if importlib.util.find_spec("numkong") is not None:
+        kernels.insert(1, "numkong bits by bits")
+    assert list(table["kernel"]) == 2 * kernels
+    assert list(table["m"]) == len(kernels) * [3] + len(kernels) * [1]
     baseline = table[table["kernel"] == "torch float32"]
     assert (baseline[["ratio", "lower", "upper"]] == 1).all(axis=None)
     assert (table["lower"] <= table["ratio"]).all()

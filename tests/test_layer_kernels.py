@@ -262,7 +262,8 @@ def test_softmax_gradient(rows: int, classes: int, seed: int, threads: int) -> N
     scale, shift = (
         from_panels(np.ascontiguousarray(batch[:, i : i + 1]), classes)[0] for i in (3, 4)
     )
-    scores = s.astype(np.float64) * scale + shift
+    # In float32: a column of almost equal sums has a large scale, and its scores cancel.
+    scores = (s.astype(F4) * scale + shift).astype(np.float64)
     e = np.exp(scores - scores.max(axis=1, keepdims=True))
     expected = (e / e.sum(axis=1, keepdims=True) - np.eye(classes)[labels]) / rows
     np.testing.assert_allclose(from_panels(out, classes), expected, rtol=1e-5, atol=1e-6 / rows)
@@ -363,7 +364,7 @@ def test_adam_in_few_bits(
     w = generator.integers(-32767, 32768, shape).astype(np.int16)
     m, v = np.zeros(shape, moment), np.zeros(shape, moment)
     g = (generator.normal(size=shape) * 10.0 ** generator.integers(-6, 1)).astype(F4)
-    options = {"draw": draw, "first_row": 2 * first, "threads": threads, "instruction_set": which}
+    options = {"draw": draw, "first_row": 4 * first, "threads": threads, "instruction_set": which}
     for _ in range(3):
         exact = adam(*decode(w, m, v), g.astype(np.float64))
         kernels.adam(w, m, v, g, None, **ADAM, **options)
@@ -378,16 +379,16 @@ def test_adam_in_few_bits(
 
 
 def test_small_steps_are_not_lost_in_few_bits() -> None:
-    """A thousand steps of a twentieth of a unit move the weights by fifty units."""
+    """A thousand steps of a sixteenth of a unit move the weights by 62.5 units."""
     w = np.zeros((64, 32), np.int16)
     m, v = np.zeros((64, 32), np.uint16), np.zeros((64, 32), np.uint16)
     g = np.ones((64, 32), F4)
-    options = ADAM | {"step_size": 2**-15 / 20, "correction": 1.0}
+    options = ADAM | {"step_size": 2**-15 / 16, "correction": 1.0}
     for step in range(1000):
         # So that m over the root of v is 1.
         m[:], v[:] = 0x3F80, 0x3F80
         kernels.adam(w, m, v, g, None, **options, draw=(3, 1, step))
-    assert abs(w.mean() + 50) < 0.5
+    assert abs(w.mean() + 62.5) < 0.5
 
 
 @every_set
@@ -475,9 +476,9 @@ WEIGHTS = np.zeros((4, 32), F4)
             "factor must have a number a row",
         ),
         (
-            lambda: kernels.adam(*(WEIGHTS.copy() for _ in range(4)), None, **ADAM, first_row=1),
+            lambda: kernels.adam(*(WEIGHTS.copy() for _ in range(4)), None, **ADAM, first_row=2),
             ValueError,
-            "first_row must be even",
+            "first_row must be a multiple of 4",
         ),
     ],
 )

@@ -6,6 +6,7 @@ block is still there; float32 gradients are held a part of a block at a time.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import binary_kernels as kernels
@@ -27,8 +28,9 @@ SUMS_BYTES = 5 * 2**19
 GRADIENT_BYTES = 5 * 2**18
 # Rounded gradients, a byte each, of the features whose weight gradient is computed together.
 COLUMNS_BYTES = 5 * 2**17
-# A weight gradient stays in the second-level cache until the optimizer reads it.
-WEIGHT_GRADIENT_BYTES = 7 * 2**17
+# The weight gradient that is held at a time: enough for 1024 features of 784 pixels, where smaller
+# ones cost calls at a small batch and save nothing at a large one.
+WEIGHT_GRADIENT_BYTES = 7 * 2**19
 
 # Largest absolute value of a gradient rounded to so many bits. Eight bits are two nibbles of
 # -7..7 and 0..15, which gives 112.
@@ -235,12 +237,9 @@ class BinaryLayer:
 
     def _learn(self, x: Operand, columns: "_Columns", rate: Rate, scratch: str) -> None:
         """Compute the weight gradient of a group's features and update their weights."""
-
-        def memory(shape: tuple[int, ...]) -> NDArray[np.uint8]:
-            return self._workspace.array(scratch, shape, np.uint8)
-
+        memory = partial(self._workspace.array, scratch, dtype=np.uint8)
         width = padded(self.inputs)
-        size = max(2, WEIGHT_GRADIENT_BYTES // (width * 4) // PANEL * PANEL)
+        size = max(PANEL, WEIGHT_GRADIENT_BYTES // (width * 4) // PANEL * PANEL)
         number = np.float32 if columns.most is None else np.int32
         for start in range(0, len(columns.values), size):
             values = columns.values[start : start + size]
@@ -279,22 +278,28 @@ class BinaryLayer:
         )
         weights = np.empty((padded(self.inputs) // PANEL, -(-self.outputs // 8), PANEL), np.uint8)
         kernels.transpose(self._rows, self.inputs, weights, threads=self._threads)
-        number = np.int16 if self.outputs * most < 2**15 else np.int32
+        return partial(self._input_gradient_of, rounded, factors, weights)
 
-        def of_panels(panels: Panels) -> tuple[NDArray[Any], NDArray[np.float32]]:
-            shape = (panels.size, batch, PANEL)
-            product = self._workspace.array("input gradient", shape, number)
-            kernels.gradients_by_bits(
-                rounded,
-                weights[panels.range],
-                self.outputs,
-                most,
-                product,
-                threads=self._threads,
-            )
-            return product, factors
-
-        return of_panels
+    def _input_gradient_of(
+        self,
+        rounded: NDArray[np.int8],
+        factors: NDArray[np.float32],
+        weights: NDArray[np.uint8],
+        panels: Panels,
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        assert self._most is not None
+        number = np.int16 if self.outputs * self._most < 2**15 else np.int32
+        shape = (panels.size, len(rounded), PANEL)
+        product = self._workspace.array("input gradient", shape, number)
+        kernels.gradients_by_bits(
+            rounded,
+            weights[panels.range],
+            self.outputs,
+            self._most,
+            product,
+            threads=self._threads,
+        )
+        return product, factors
 
     # ---- accounts ------------------------------------------------------------------------
 

@@ -27,8 +27,8 @@ struct Adam {
 //   16  weights in int16, in units of 2^-15; moments in bfloat16, of which m is rounded to nearest
 //       (ties away from 0);
 //    8  weights as for 16; moments in 8-bit floats (generic/optimizers.hpp).
-// What is rounded and not said to be rounded to nearest is rounded stochastically: its steps can be
-// smaller than half a unit.
+// What is rounded and not said to be rounded to nearest is rounded stochastically, for its steps can
+// be smaller than half a unit: with 16 bits of state to 1/256 of a unit, with 8 to 1/65536.
 struct State {
   void* weights;
   void* m;
@@ -36,8 +36,8 @@ struct State {
   int bits;
 };
 
-// Rows [begin, end) of all; begin is even. columns: a multiple of 32. first_row: of the block
-// that is passed, in the whole, even, for the random numbers.
+// Rows [begin, end) of all; begin is a multiple of 4. columns: a multiple of 32. first_row: of the
+// block that is passed, in the whole, a multiple of 4, for the random numbers.
 using AdamStep = void (*)(State state, Gradient gradient, Adam adam, std::size_t columns,
                           std::size_t begin, std::size_t end, Draw draw, std::size_t first_row);
 

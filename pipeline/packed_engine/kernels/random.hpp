@@ -77,23 +77,53 @@ inline Words philox(std::uint32_t first, std::uint32_t c1, std::uint32_t c2, std
 // its upper half in the odd row.
 class PairOfRows {
  public:
+  static constexpr std::size_t kRows = 2;
+
   PairOfRows() : words_() {}
   PairOfRows(Draw draw, std::size_t pair, std::size_t panel)
       : words_(philox(static_cast<std::uint32_t>(pair * kLanes), static_cast<std::uint32_t>(panel),
                       draw.step, draw.seed, draw.purpose)) {}
 
   // For columns 8 w to 8 w + 7, uniform in 0..65535.
-  U8 bits(bool odd, std::size_t w) const {
-    return odd ? words_.word[w] >> 16 : words_.word[w] & all_bits(0xFFFF);
+  U8 bits(std::size_t odd, std::size_t w) const {
+    return odd != 0 ? words_.word[w] >> 16 : words_.word[w] & all_bits(0xFFFF);
   }
 
   // The same, uniform in (0, 1): the middles of 2^16 equal parts.
-  F8 uniform(bool odd, std::size_t w) const {
+  F8 uniform(std::size_t odd, std::size_t w) const {
     return (to_float(reinterpret_cast<I8>(bits(odd, w))) + all(0.5F)) * all(1.0F / 65536.0F);
   }
 
  private:
   Words words_;
+};
+
+// Half as many: 8 bits for every element of rows 4 group to 4 group + 3, as the upper half of 16
+// whose lower half is that of their middle. Row 4 group + r takes byte r of column 8 w + i's word.
+class FourRows {
+ public:
+  static constexpr std::size_t kRows = 4;
+
+  FourRows(Draw draw, std::size_t group, std::size_t panel)
+      : words_(philox(static_cast<std::uint32_t>(group * kLanes), static_cast<std::uint32_t>(panel),
+                      draw.step, draw.seed, draw.purpose)) {}
+
+  // For columns 8 w to 8 w + 7 of row r.
+  U8 bits(std::size_t r, std::size_t w) const {
+    const U8 word = words_.word[w];
+    const U8 shifted = r == 0 ? word << 8 : word >> (8 * (r - 1));
+    return (shifted & all_bits(0xFF00)) | all_bits(0x80);
+  }
+
+ private:
+  Words words_;
+};
+
+// No random numbers, for what is not rounded.
+struct NoRandom {
+  static constexpr std::size_t kRows = 2;
+  NoRandom(Draw, std::size_t, std::size_t) {}
+  U8 bits(std::size_t, std::size_t) const { return all_bits(0); }
 };
 
 }  // namespace

@@ -126,31 +126,49 @@ void split_panels(PanelOperand b, std::size_t panel, std::size_t begin, std::siz
   }
 }
 
+// Where the tables of a row's nibbles lie: 16 times each, the lower ones and then the upper ones.
+// Extracting them once for two panels, not at each lookup, saves a quarter of all instructions.
+void table_offsets(const std::uint8_t* row, std::size_t bytes, std::uint8_t* offsets) {
+  std::uint8_t* upper = offsets + bytes;
+  std::size_t byte = 0;
+  for (; byte + kPanel <= bytes; byte += kPanel) {
+    const __m256i x = load(row + byte);
+    const __m256i nibble = _mm256_set1_epi8(15);
+    const __m256i low = _mm256_slli_epi16(_mm256_and_si256(x, nibble), 4);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(offsets + byte), low);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(upper + byte), _mm256_andnot_si256(nibble, x));
+  }
+  for (; byte < bytes; ++byte) {
+    offsets[byte] = static_cast<std::uint8_t>(row[byte] << 4);
+    upper[byte] = row[byte] & 0xF0;
+  }
+}
+
 template <std::size_t Rows, std::size_t Panels>
-void xor_tile(const std::uint8_t* const (&a)[Rows], std::size_t bytes,
-              const std::uint8_t* indices, Wide (&wide)[Rows][Panels]) {
+void xor_tile(const std::uint8_t* offsets, std::size_t bytes, const std::uint8_t* index,
+              Wide (&result)[Rows][Panels]) {
   const std::uint8_t* tables = kXorTables.count[0];
-  for (std::size_t start = 0; start < bytes; start += kXorBytesUntilWide) {
-    const std::size_t end = smaller(bytes, start + kXorBytesUntilWide);
+  Wide wide[Rows][Panels];
+  std::size_t byte = 0;
+  while (byte < bytes) {
+    const std::size_t end = smaller(bytes, byte + kXorBytesUntilWide);
     __m256i sums[Rows][Panels];
     for (auto& row : sums) {
       for (auto& sum : row) sum = _mm256_setzero_si256();
     }
-    const std::uint8_t* index = indices + start * 2 * Panels * kPanel;
-    for (std::size_t byte = start; byte < end; ++byte) {
-      for (int half = 0; half < 2; ++half) {
+    for (; byte < end; ++byte, index += 2 * Panels * kPanel) {
+      for (std::size_t half = 0; half < 2; ++half) {
         __m256i at[Panels];
         for (std::size_t p = 0; p < Panels; ++p) {
-          at[p] = _mm256_load_si256(reinterpret_cast<const __m256i*>(index + p * kPanel));
+          at[p] = load(index + (half * Panels + p) * kPanel);
         }
-        index += Panels * kPanel;
 #pragma GCC unroll 4
         for (std::size_t r = 0; r < Rows; ++r) {
-          const unsigned x = a[r][byte];
-          const __m256i table = load_table(tables + (half == 0 ? (x & 15) * 16 : x & 0xF0));
-#pragma GCC unroll 4
+          const __m256i table = load_table(tables + offsets[(2 * r + half) * bytes + byte]);
+#pragma GCC unroll 2
           for (std::size_t p = 0; p < Panels; ++p) {
-            sums[r][p] = _mm256_add_epi8(sums[r][p], _mm256_shuffle_epi8(table, at[p]));
+            sums[r][p] =
+                in_place(_mm256_add_epi8(sums[r][p], _mm256_shuffle_epi8(table, at[p])));
           }
         }
       }
@@ -159,16 +177,30 @@ void xor_tile(const std::uint8_t* const (&a)[Rows], std::size_t bytes,
       for (std::size_t p = 0; p < Panels; ++p) wide[r][p].add(sums[r][p]);
     }
   }
+  for (std::size_t r = 0; r < Rows; ++r) {
+    for (std::size_t p = 0; p < Panels; ++p) result[r][p] = wide[r][p];
+  }
 }
+
+// What a call works in: the split nibbles of its panels, and the offsets of a tile's rows.
+struct XorScratch {
+  Scratch<std::uint8_t> indices;
+  Scratch<std::uint8_t> offsets;
+
+  explicit XorScratch(std::size_t bytes)
+      : indices(bytes * 4 * kPanel), offsets(bytes * 2 * kTileRows) {}
+};
 
 template <std::size_t Rows, std::size_t Panels>
 void xor_rows(const std::uint8_t* a, std::size_t elements, PanelOperand b, std::size_t row,
-              std::size_t panel, std::size_t begin, std::size_t end, const std::uint8_t* indices,
+              std::size_t panel, std::size_t begin, std::size_t end, const XorScratch& scratch,
               Output out) {
-  const std::uint8_t* rows[Rows];
-  for (std::size_t r = 0; r < Rows; ++r) rows[r] = a + (row + r) * b.bytes + begin;
+  const std::size_t bytes = end - begin;
+  for (std::size_t r = 0; r < Rows; ++r) {
+    table_offsets(a + (row + r) * b.bytes + begin, bytes, scratch.offsets.get() + r * 2 * bytes);
+  }
   Wide wide[Rows][Panels];
-  xor_tile<Rows, Panels>(rows, end - begin, indices, wide);
+  xor_tile<Rows, Panels>(scratch.offsets.get(), bytes, scratch.indices.get(), wide);
   // The sum of K products is K less twice the bits that differ; K goes in with the first part.
   const int base = begin == 0 ? static_cast<int>(elements) : 0;
   for (std::size_t r = 0; r < Rows; ++r) {
@@ -180,17 +212,17 @@ void xor_rows(const std::uint8_t* a, std::size_t elements, PanelOperand b, std::
 
 template <std::size_t Panels>
 void xor_panels(const std::uint8_t* a, std::size_t elements, PanelOperand b, std::size_t panel,
-                Range range, std::uint8_t* indices, Output out) {
+                Range range, const XorScratch& scratch, Output out) {
   const std::size_t step = xor_step(range);
   for (std::size_t begin = 0; begin < b.bytes; begin += step) {
     const std::size_t end = smaller(b.bytes, begin + step);
-    split_panels<Panels>(b, panel, begin, end, indices);
+    split_panels<Panels>(b, panel, begin, end, scratch.indices.get());
     std::size_t row = range.row_begin;
     for (; row + kTileRows <= range.row_end; row += kTileRows) {
-      xor_rows<kTileRows, Panels>(a, elements, b, row, panel, begin, end, indices, out);
+      xor_rows<kTileRows, Panels>(a, elements, b, row, panel, begin, end, scratch, out);
     }
     for (; row < range.row_end; ++row) {
-      xor_rows<1, Panels>(a, elements, b, row, panel, begin, end, indices, out);
+      xor_rows<1, Panels>(a, elements, b, row, panel, begin, end, scratch, out);
     }
   }
 }
@@ -198,12 +230,12 @@ void xor_panels(const std::uint8_t* a, std::size_t elements, PanelOperand b, std
 void bits_by_bits(const std::uint8_t* a, std::size_t elements, PanelOperand b, Output out,
                   Range range) {
   const std::size_t bytes = smaller(b.bytes, xor_step(range));
-  const Scratch<std::uint8_t> indices(bytes * 4 * kPanel);
+  const XorScratch scratch(bytes);
   std::size_t panel = range.panel_begin;
   for (; panel + 2 <= range.panel_end; panel += 2) {
-    xor_panels<2>(a, elements, b, panel, range, indices.get(), out);
+    xor_panels<2>(a, elements, b, panel, range, scratch, out);
   }
-  if (panel < range.panel_end) xor_panels<1>(a, elements, b, panel, range, indices.get(), out);
+  if (panel < range.panel_end) xor_panels<1>(a, elements, b, panel, range, scratch, out);
 }
 
 // ---- small integers by bits: tables of the partial sums of four elements -------------------

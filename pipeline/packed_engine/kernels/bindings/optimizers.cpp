@@ -49,7 +49,7 @@ void adam(nb::handle weights_object, nb::handle m_object, nb::handle v_object,
     throw nb::type_error("weights must be of type float32 or int16");
   }
   check_padded(weights.shape[1], "weights");
-  if (first_row % 2 != 0) throw nb::value_error("first_row must be even");
+  if (first_row % 4 != 0) throw nb::value_error("first_row must be a multiple of 4");
   const auto any_m = arrays::check_any(m_object, "m", 2, true);
   const int bits = !narrow ? 32 : any_m.holds<std::uint8_t>() ? 8 : 16;
   const auto moment = [&](nb::handle object, const char* argument) {
@@ -65,7 +65,7 @@ void adam(nb::handle weights_object, nb::handle m_object, nb::handle v_object,
   const auto* optimizers = chosen(name).optimizers;
   const int team = checked_threads(threads);
   nb::gil_scoped_release unlocked;
-  kernels::for_each_part(weights.shape[0], 2, team, [&](std::size_t begin, std::size_t end) {
+  kernels::for_each_part(weights.shape[0], 4, team, [&](std::size_t begin, std::size_t end) {
     optimizers->adam(state, gradient, step, weights.shape[1], begin, end, to_draw(draw),
                      first_row);
   });

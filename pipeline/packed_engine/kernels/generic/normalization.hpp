@@ -73,7 +73,7 @@ void binarize_rows(const T* sums, std::size_t rows, Affine affine, std::size_t v
       for (std::size_t w = 0; w < kGroups; ++w) {
         F8 a = read_floats(sums + b * kPanel + w * kLanes) * read<F8>(affine.scale + w * kLanes) +
                read<F8>(affine.shift + w * kLanes);
-        if (draw != nullptr) a += random.uniform(b % 2 != 0, w) * all(2.0F) - all(1.0F);
+        if (draw != nullptr) a += random.uniform(b % 2, w) * all(2.0F) - all(1.0F);
         word |= bits_of(a >= all(0.0F)) << (w * kLanes);
       }
       put_bits(bits + b * stride, word & kept, width);

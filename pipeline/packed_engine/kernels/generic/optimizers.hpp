@@ -11,7 +11,8 @@ constexpr std::size_t kGroups = kPanel / kLanes;
 struct Real {
   using Weight = float;
   using Moment = float;
-  static constexpr bool kRandom = false;
+  using Random = NoRandom;
+  static constexpr float kUnits = 1.0F;
   static constexpr float kMostWeight = __builtin_inff();
   static F8 weight(const float* p) { return read<F8>(p); }
   static F8 m(const float* p) { return read<F8>(p); }
@@ -24,20 +25,20 @@ struct Real {
 // Weights in int16, in units of 2^-15.
 struct NarrowWeight {
   using Weight = std::int16_t;
-  static constexpr bool kRandom = true;
   static constexpr float kUnits = 32768.0F;
-  static constexpr float kMostWeight = 1.0F - 1.0F / kUnits;
+  static constexpr float kMostWeight = kUnits - 1;
 
-  static F8 weight(const std::int16_t* p) { return read_floats(p) * all(1.0F / kUnits); }
-  // From units of 2^-30, with 15 random bits.
+  static F8 weight(const std::int16_t* p) { return read_floats(p); }
+  // From multiples of 2^-16 units, with 16 random bits.
   static void put_weight(std::int16_t* p, F8 w, U8 random) {
-    const I8 units = to_int(w * all(kUnits * kUnits));
-    store_int16(p, (units + reinterpret_cast<I8>(random >> 1)) >> 15);
+    const I8 fine = to_int(w * all(65536.0F));
+    store_int16(p, (fine + reinterpret_cast<I8>(random)) >> 16);
   }
 };
 
 // Moments in bfloat16.
 struct Narrow : NarrowWeight {
+  using Random = FourRows;
   using Moment = std::uint16_t;
   static F8 m(const std::uint16_t* p) { return reinterpret_cast<F8>(read_ints(p) << 16); }
   static F8 v(const std::uint16_t* p) { return m(p); }
@@ -53,6 +54,8 @@ struct Narrow : NarrowWeight {
 // 1.75; v, without a sign, has 6 bits of exponent and reaches from 2^-63. Both are the top of a
 // float32 whose exponent is shifted, and both are rounded stochastically.
 struct Tiny : NarrowWeight {
+  // The relative step of v, 1 - beta2, is a few thousandths of its unit: 8 bits would not do.
+  using Random = PairOfRows;
   using Moment = std::uint8_t;
   static constexpr unsigned kDropped = 21;
   static constexpr std::uint32_t kShiftM = 96U << 23;
@@ -93,19 +96,19 @@ float factor_of(Gradient gradient, std::size_t row) {
   return gradient.factor == nullptr ? 1.0F : gradient.factor[row];
 }
 
-// The constants of a step, a copy a lane.
+// The constants of a step, a copy a lane; weights count in their form's units.
 struct Step {
   F8 beta1, rest1, beta2, rest2, epsilon, step_size, correction, limit;
 
-  Step(const Adam& adam, float most_weight)
+  Step(const Adam& adam, float units, float most_weight)
       : beta1(all(adam.beta1)),
         rest1(all(adam.rest1)),
         beta2(all(adam.beta2)),
         rest2(all(adam.rest2)),
         epsilon(all(adam.epsilon)),
-        step_size(all(adam.step_size)),
+        step_size(all(adam.step_size * units)),
         correction(all(adam.correction)),
-        limit(all(adam.limit < most_weight ? adam.limit : most_weight)) {}
+        limit(all(adam.limit * units < most_weight ? adam.limit * units : most_weight)) {}
 };
 
 template <typename Form>
@@ -126,20 +129,20 @@ void adam_rows(State state, Gradient gradient, const Adam& adam, std::size_t col
   auto* weights = static_cast<typename Form::Weight*>(state.weights);
   auto* m = static_cast<typename Form::Moment*>(state.m);
   auto* v = static_cast<typename Form::Moment*>(state.v);
-  const Step step(adam, Form::kMostWeight);
-  for (std::size_t row = begin; row < end; row += 2) {
+  const Step step(adam, Form::kUnits, Form::kMostWeight);
+  using Random = typename Form::Random;
+  for (std::size_t row = begin; row < end; row += Random::kRows) {
     for (std::size_t panel = 0; panel * kPanel < columns; ++panel) {
-      const PairOfRows random(Form::kRandom ? PairOfRows(draw, (first_row + row) / 2, panel)
-                                            : PairOfRows());
-#pragma GCC unroll 2
-      for (std::size_t odd = 0; odd < 2; ++odd) {
-        if (row + odd >= end) break;
-        const float factor = factor_of(gradient, row + odd);
+      const Random random(draw, (first_row + row) / Random::kRows, panel);
+#pragma GCC unroll 4
+      for (std::size_t r = 0; r < Random::kRows; ++r) {
+        if (row + r >= end) break;
+        const float factor = factor_of(gradient, row + r);
 #pragma GCC unroll 4
         for (std::size_t w = 0; w < kGroups; ++w) {
-          const std::size_t at = (row + odd) * columns + panel * kPanel + w * kLanes;
+          const std::size_t at = (row + r) * columns + panel * kPanel + w * kLanes;
           update<Form>(weights + at, m + at, v + at, gradient_at(gradient, at, factor), step,
-                       random.bits(odd != 0, w));
+                       random.bits(r, w));
         }
       }
     }

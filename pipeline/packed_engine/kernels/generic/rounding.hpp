@@ -47,7 +47,7 @@ void round_columns(const float* panel, std::size_t rows, const float* factors, D
         for (std::size_t w = 0; w < kGroups; ++w) {
           const F8 g = read<F8>(panel + (b + odd) * kPanel + w * kLanes);
           round_to(block + (b + odd - begin) * kPanel + w * kLanes, g * units[w],
-                   random.bits(odd != 0, w));
+                   random.bits(odd, w));
         }
       }
     }
@@ -97,7 +97,7 @@ void round_rows(const float* matrix, std::size_t rows, std::size_t columns, std:
         for (std::size_t v = 0; v < kGroups && panel * kGroups + v < vectors; ++v) {
           const std::size_t w = panel * kGroups + v;
           const F8 g = read_row(matrix, rows, columns, b, w);
-          round_to(out + b * stride + w * kLanes, g * units, random.bits(b % 2 != 0, v));
+          round_to(out + b * stride + w * kLanes, g * units, random.bits(b % 2, v));
         }
       }
     }
@@ -116,7 +116,7 @@ void pack(const T* latent, std::size_t row, std::size_t columns, float noise, Dr
       const std::size_t first = panel * kPanel + v * kLanes;
       F8 w = latent_of(latent + first);
       if (noise > 0) {
-        w += all(noise) * (random.uniform(row % 2 != 0, v) * all(2.0F) - all(1.0F));
+        w += all(noise) * (random.uniform(row % 2, v) * all(2.0F) - all(1.0F));
       }
       const unsigned kept = columns - first < kLanes ? (1U << (columns - first)) - 1 : 0xFFU;
       bits[first / 8] = static_cast<std::uint8_t>(bits_of(w >= all(0.0F)) & kept);
