@@ -9,7 +9,8 @@ import pytest
 from safetensors.numpy import load_file, save
 
 from pipeline.errors import PipelineError
-from pipeline.packed_engine.model import FORMAT, Predictor, _digest, load
+from pipeline.packed_engine.model import FORMAT, _digest, load
+from pipeline.packed_engine.predictor import Predictor
 from tests.test_packed_engine import ENCODED, PIXELS, WIDTHS, create, every_method, train
 
 
@@ -30,7 +31,9 @@ def test_a_loaded_model_predicts_the_same(name: str, tmp_path: Path) -> None:
     engine.save(path)
     loaded = load(path)
     assert loaded.widths == WIDTHS
-    np.testing.assert_array_equal(Predictor(loaded, 1).scores(ENCODED), engine.scores(ENCODED))
+    np.testing.assert_array_equal(
+        Predictor(loaded, 1).encoded_scores(ENCODED), engine.scores(ENCODED)
+    )
     loaded.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
 
@@ -69,8 +72,8 @@ def test_every_flipped_bit_is_noticed(model: Path) -> None:
         except PipelineError:
             noticed += 1
         else:
-            scores = Predictor(loaded, 1).scores(ENCODED)
-            np.testing.assert_array_equal(scores, Predictor(expected, 1).scores(ENCODED))
+            scores = Predictor(loaded, 1).encoded_scores(ENCODED)
+            np.testing.assert_array_equal(scores, Predictor(expected, 1).encoded_scores(ENCODED))
     assert noticed > 250
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.packed_engine.layer import BinaryLayer
-from pipeline.packed_engine.model import PackedModel, Predictor, fold
+from pipeline.packed_engine.model import PackedModel, fold
 from pipeline.packed_engine.network import PackedNetwork
+from pipeline.packed_engine.predictor import Predictor
 from pipeline.params import PackedMethod
 
 
@@ -40,7 +41,7 @@ class PackedEngine:
         """Return (batch, classes) class scores. See `Engine`."""
         if self._predictor is None:
             self._predictor = Predictor(self._model(), self._threads)
-        return self._predictor.scores(images)
+        return self._predictor.encoded_scores(images)
 
     def save(self, path: Path) -> None:
         """Write the model that predicts: see `pipeline.packed_engine.model`."""

@@ -17,7 +17,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-import binary_kernels as kernels
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,16 +24,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from pipeline.errors import PipelineError
-from pipeline.packed_engine.encoding import padded
 from pipeline.packed_engine.layer import BinaryLayer
-from pipeline.packed_engine.normalization import EPSILON, PANEL
-from pipeline.packed_engine.operands import Bits, Operand, Pixels
+from pipeline.packed_engine.normalization import EPSILON
 
 _T = TypeVar("_T", bound=np.generic)
 
 FORMAT = "packed-network"
 VERSION = 1
-# Sums and thresholds up to here are exact in float32, in which they are compared.
+# Sums up to here are exact in float32, in which scores are computed.
 _MOST_SUM = 2**24 - 1
 _MOST_WIDTH = 10**8
 
@@ -130,49 +127,6 @@ def _fold_hidden(layer: BinaryLayer) -> Hidden:
     exact = np.ceil(np.where(flip, -crossing, crossing))
     thresholds = np.clip(exact, -_MOST_SUM, _MOST_SUM).astype(np.int32)
     return Hidden(bits, thresholds)
-
-
-class Predictor:
-    """A model laid out for prediction."""
-
-    def __init__(self, model: PackedModel, threads: int) -> None:
-        self._model, self._threads = model, threads
-        self._panels = [
-            kernels.interleave(bits, threads=threads)
-            for bits in (*(layer.bits for layer in model.hidden), model.last.bits)
-        ]
-        self._comparisons = [_comparison(layer.thresholds) for layer in model.hidden]
-
-    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return (batch, classes) class scores of encoded images, (batch, bytes)."""
-        widths = self._model.widths
-        x: Operand = Pixels(images, widths[0], None, self._threads)
-        for panels, comparison, outputs in zip(
-            self._panels, self._comparisons, widths[1:-1], strict=False
-        ):
-            rows = np.empty((len(images), -(-outputs // 8)), np.uint8)
-            kernels.binarize(
-                self._sums(x, panels), comparison, outputs, rows, threads=self._threads
-            )
-            x = Bits(rows, outputs, self._threads)
-        sums = self._sums(x, self._panels[-1])
-        by_image = sums.transpose(1, 0, 2).reshape(len(images), -1)[:, : widths[-1]]
-        last = self._model.last
-        scores: NDArray[np.float32] = by_image.astype(np.float32) * last.scale + last.shift
-        return scores
-
-    def _sums(self, x: Operand, panels: NDArray[np.uint8]) -> NDArray[np.signedinteger]:
-        sums = np.empty((len(panels), len(x), PANEL), x.sums_type)
-        x.multiply(panels, sums)
-        return sums
-
-
-def _comparison(thresholds: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Return the normalization s - threshold, (panels, 5, 32) float32, exact in float32."""
-    rows = np.zeros((5, padded(len(thresholds))), np.float32)
-    rows[3] = 1
-    rows[4, : len(thresholds)] = -thresholds
-    return np.ascontiguousarray(rows.reshape(5, -1, PANEL).transpose(1, 0, 2))
 
 
 def _digest(tensors: dict[str, NDArray[np.generic]]) -> str:

@@ -14,7 +14,8 @@ constexpr InstructionSet kScalar{"scalar",
                               &exact::scalar,
                               &normalization::scalar,
                               &rounding::scalar,
-                              &optimizers::scalar};
+                              &optimizers::scalar,
+                              &thresholds::scalar};
 
 #if defined(BINARY_KERNELS_AVX2)
 constexpr InstructionSet kAvx2{"avx2",
@@ -24,7 +25,8 @@ constexpr InstructionSet kAvx2{"avx2",
                               &exact::avx2,
                               &normalization::avx2,
                               &rounding::avx2,
-                              &optimizers::avx2};
+                              &optimizers::avx2,
+                              &thresholds::avx2};
 bool runs_avx2() { return __builtin_cpu_supports("avx2") != 0; }
 #endif
 

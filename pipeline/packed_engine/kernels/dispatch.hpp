@@ -8,6 +8,7 @@
 #include "pixels.hpp"
 #include "products.hpp"
 #include "rounding.hpp"
+#include "thresholds.hpp"
 
 namespace kernels {
 
@@ -20,6 +21,7 @@ struct InstructionSet {
   const normalization::Kernels* normalization;
   const rounding::Kernels* rounding;
   const optimizers::Kernels* optimizers;
+  const thresholds::Kernels* thresholds;
 };
 
 // The form called `name`; the best that this processor runs for "auto".

@@ -17,6 +17,7 @@ struct Output {
 // How small integers lie in a byte.
 enum class Form {
   nibbles,  // two a byte, 0..15, the first in the lower half: pixels
+  pixels,   // one a byte, of which the bits from `shift` (4 to 7) on count
   small,    // one a byte, -7..7: gradients of up to 4 bits
   low,      // the lower half of a byte -112..127, 0..15: gradients of 8 bits, with ...
   high,     // ... its upper half, -7..7: the byte is 16 high + low
@@ -29,6 +30,7 @@ struct IntRows {
   std::size_t stride;
   const std::int64_t* index;
   Form form;
+  int shift = 0;
 
   const std::uint8_t* row(std::size_t m) const {
     return data + (index == nullptr ? m : static_cast<std::size_t>(index[m])) * stride;

@@ -32,24 +32,21 @@ void for_each_part(std::size_t count, std::size_t unit, int threads, Work work) 
   });
 }
 
-// Rows are divided while every thread gets whole tiles of them; a product of few rows (one, in
-// prediction) is divided by panels. Every thread gets its own slice of `out`, and the results
+// Divide rows or panels among threads. Every thread gets its own slice of `out`, and the results
 // are integers: neither the choice nor the number of threads changes them.
 template <typename Work>
-void divide(std::size_t rows, std::size_t panels, int threads, Work work) {
-  constexpr std::size_t kRowsWorthDividing = 16;
+void divide(std::size_t rows, std::size_t panels, bool by_rows, int threads, Work work) {
+  for_each_part(by_rows ? rows : panels, 1, threads, [&](std::size_t begin, std::size_t end) {
+    work(by_rows ? products::Range{begin, end, 0, panels} : products::Range{0, rows, begin, end});
+  });
+}
+
+// By rows while every thread gets whole tiles of them; by panels in a product of few rows (one, in
+// prediction).
+inline bool worth_dividing_rows(std::size_t rows, std::size_t panels, int threads) {
+  constexpr std::size_t kRowsOfThread = 16;
   const auto wanted = static_cast<std::size_t>(threads);
-  const bool by_rows = rows >= kRowsWorthDividing * wanted || panels < wanted;
-  const std::size_t units = by_rows ? rows : panels;
-  const std::size_t share = (units + wanted - 1) / wanted;
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (std::size_t t = 0; t < wanted; ++t) {
-    const std::size_t begin = std::min(units, t * share);
-    const std::size_t end = std::min(units, begin + share);
-    if (begin == end) continue;
-    work(by_rows ? products::Range{begin, end, 0, panels}
-                 : products::Range{0, rows, begin, end});
-  }
+  return rows >= kRowsOfThread * wanted || panels < wanted;
 }
 
 }  // namespace kernels

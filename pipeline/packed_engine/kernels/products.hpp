@@ -1,4 +1,5 @@
-// Products of an operand of bits (+1/-1) with bits or with small integers, in exact integers.
+// Products of an operand of bits (+1/-1) with bits or with small integers (rounded gradients), in
+// exact integers.
 //
 // Both look up partial sums of four elements by a nibble of the panels' bits, 32 outputs at
 // once (T-MAC, arXiv 2407.00088, does this for matrix-vector products). No multiplication.

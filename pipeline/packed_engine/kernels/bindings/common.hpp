@@ -70,5 +70,6 @@ void bind_packing(nb::module_& m);
 void bind_products(nb::module_& m);
 void bind_layers(nb::module_& m);
 void bind_optimizers(nb::module_& m);
+void bind_network(nb::module_& m);
 
 }  // namespace bindings

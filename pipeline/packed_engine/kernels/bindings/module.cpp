@@ -12,4 +12,5 @@ NB_MODULE(binary_kernels, m) {
   bindings::bind_products(m);
   bindings::bind_layers(m);
   bindings::bind_optimizers(m);
+  bindings::bind_network(m);
 }

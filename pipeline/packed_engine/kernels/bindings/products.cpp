@@ -1,4 +1,5 @@
 // Products for Python: they write into an array of the caller's, so that memory is reused.
+#include "../aligned.hpp"
 #include "common.hpp"
 
 namespace bindings {
@@ -7,6 +8,8 @@ namespace {
 using kernels::Form;
 using kernels::IntRows;
 using kernels::Output;
+using kernels::pixels::GroupOperand;
+using kernels::pixels::kPanelsOfBlock;
 using kernels::products::PanelOperand;
 using kernels::products::Range;
 using Index = std::optional<nb::handle>;
@@ -90,7 +93,8 @@ template <typename Work>
 void run(const Target& target, int threads, Work work) {
   const int team = checked_threads(threads);
   nb::gil_scoped_release unlocked;
-  kernels::divide(target.rows, target.panels, team, work);
+  const bool by_rows = kernels::worth_dividing_rows(target.rows, target.panels, team);
+  kernels::divide(target.rows, target.panels, by_rows, team, work);
 }
 
 void bits_by_bits(nb::handle a_object, nb::handle b_object, std::size_t elements,
@@ -119,9 +123,20 @@ void pixels_by_bits(nb::handle x_object, nb::handle b_object, std::size_t elemen
       check_integer_target(out_object, elements, kernels::products::kMostIntsNarrow);
   if (x.count != target.rows) throw nb::value_error("out must have a row for each row of x");
   const auto b = check_panels(b_object, elements, target.panels);
-  const auto* products = chosen(name).products;
-  run(target, threads, [&](Range range) {
-    products->ints_by_bits(x.rows, elements, b, 1, false, target.output, range);
+  const auto* pixels = chosen(name).pixels;
+  const std::size_t groups = 2 * b.bytes;
+  const kernels::AlignedBytes split(GroupOperand::size(target.panels, groups));
+  const std::size_t blocks = kernels::pixels::blocks_for(target.panels);
+  const int team = checked_threads(threads);
+  nb::gil_scoped_release unlocked;
+  kernels::for_each(blocks, team, [&](std::size_t block) {
+    kernels::pixels::split_groups(b, target.panels, block, split.get());
+  });
+  const bool by_rows = kernels::worth_dividing_rows(target.rows, blocks, team);
+  kernels::divide(target.rows, blocks, by_rows, team, [&](Range range) {
+    range.panel_begin *= kPanelsOfBlock;
+    range.panel_end = std::min(target.panels, range.panel_end * kPanelsOfBlock);
+    pixels->pixels_by_bits(x.rows, elements, {split.get(), groups}, target.output, range);
   });
 }
 
@@ -168,7 +183,11 @@ void gradients_by_pixels(nb::handle a_object, nb::handle x_object, int most,
     throw nb::value_error("x must have 16 bytes for 32 pixels of out");
   }
   const auto* pixels = chosen(name).pixels;
-  run(target, threads, [&](Range range) {
+  const int team = checked_threads(threads);
+  // What is prepared of the pixels, a panel at a time, serves all rows.
+  const bool by_rows = target.panels < static_cast<std::size_t>(team);
+  nb::gil_scoped_release unlocked;
+  kernels::divide(target.rows, target.panels, by_rows, team, [&](Range range) {
     pixels->ints_by_pixels(a.data, a.shape[1], most, x.rows, x.count, target.output, range);
   });
 }

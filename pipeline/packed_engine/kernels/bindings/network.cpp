@@ -1,0 +1,103 @@
+// The trained network for Python: checked once, when it is built.
+#include <nanobind/stl/vector.h>
+
+#include "../network.hpp"
+#include "common.hpp"
+
+namespace bindings {
+namespace {
+
+using kernels::Form;
+using kernels::IntRows;
+using kernels::LayerBits;
+using kernels::Network;
+
+constexpr int kPixelBits = 8;
+
+struct PackedNetwork {
+  Network network;
+  int pixel_bits;
+};
+
+std::vector<float> check_floats(nb::handle object, const char* name, std::size_t size) {
+  const auto array = check<const float>(object, name, 1);
+  require(array.shape, 0, size, name);
+  return {array.data, array.data + size};
+}
+
+void check_inputs(std::size_t inputs, std::size_t most) {
+  if (inputs == 0 || inputs > most) {
+    throw nb::value_error(("inputs must be in 1.." + std::to_string(most)).c_str());
+  }
+}
+
+void build(PackedNetwork* self, int pixel_bits, const std::vector<std::size_t>& inputs,
+           const std::vector<nb::object>& bits, const std::vector<nb::object>& thresholds,
+           nb::handle scale, nb::handle shift) {
+  if (pixel_bits < 1 || pixel_bits > 4) throw nb::value_error("pixel_bits must be in 1..4");
+  if (bits.empty() || bits.size() != inputs.size() || bits.size() != thresholds.size() + 1) {
+    throw nb::value_error("bits and inputs must have an entry a layer, thresholds one less");
+  }
+  std::vector<LayerBits> layers;
+  std::vector<std::vector<std::int32_t>> below;
+  for (std::size_t i = 0; i < bits.size(); ++i) {
+    check_inputs(inputs[i], i == 0 ? kernels::products::kMostInts : kernels::products::kMostBits);
+    const auto rows = check<const std::uint8_t>(bits[i], "bits", 2);
+    require(rows.shape, 1, bytes_for(inputs[i]), "bits");
+    if (i > 0 && inputs[i] != layers.back().outputs) {
+      throw nb::value_error("inputs must be the outputs of the layer before");
+    }
+    layers.push_back({rows.data, inputs[i], rows.shape[0]});
+    if (i == thresholds.size()) break;
+    const auto numbers = check<const std::int32_t>(thresholds[i], "thresholds", 1);
+    require(numbers.shape, 0, rows.shape[0], "thresholds");
+    auto& limits = below.emplace_back(numbers.data, numbers.data + numbers.shape[0]);
+    for (auto& limit : limits) {
+      if (limit == std::numeric_limits<std::int32_t>::min()) {
+        throw nb::value_error("thresholds must be above -2^31");
+      }
+      --limit;
+    }
+  }
+  const std::size_t classes = layers.back().outputs;
+  kernels::ScoreScale last{check_floats(scale, "scale", classes),
+                           check_floats(shift, "shift", classes)};
+  new (self) PackedNetwork{Network(layers, std::move(below), std::move(last)), pixel_bits};
+}
+
+void scores(const PackedNetwork& self, nb::handle images_object, nb::handle out_object,
+            bool encoded, int threads, const std::string& name) {
+  const auto images = check<const std::uint8_t>(images_object, "images", 2);
+  const std::size_t pixels = self.network.pixels();
+  if (encoded ? images.shape[1] * 2 < pixels : images.shape[1] != pixels) {
+    throw nb::value_error(("images must have " + std::to_string(pixels) +
+                           (encoded ? " pixels, two a byte, on axis 1" : " pixels on axis 1"))
+                              .c_str());
+  }
+  const auto out = check<float>(out_object, "out", 2);
+  require(out.shape, 0, images.shape[0], "out");
+  require(out.shape, 1, self.network.classes(), "out");
+  const IntRows rows{images.data, images.shape[1], nullptr,
+                     encoded ? Form::nibbles : Form::pixels, kPixelBits - self.pixel_bits};
+  const int team = checked_threads(threads);
+  const auto& set = chosen(name);
+  nb::gil_scoped_release unlocked;
+  self.network.scores(set, rows, images.shape[0], out.data, team);
+}
+
+}  // namespace
+
+void bind_network(nb::module_& m) {
+  nb::class_<PackedNetwork>(m, "Network", "A trained network, which never changes.")
+      .def("__init__", &build, "pixel_bits"_a, "inputs"_a, "bits"_a, "thresholds"_a, "scale"_a,
+           "shift"_a,
+           "Copy a network. pixel_bits: how many bits of a pixel it reads, 1 to 4. Of each layer:\n"
+           "inputs, and bits, (outputs, ceil(inputs / 8)) uint8. Of each but the last: thresholds,\n"
+           "(outputs) int32, at which a sum makes a 1. scale, shift: (classes) float32.")
+      .def("scores", &scores, "images"_a, "out"_a, nb::kw_only(), "encoded"_a = false,
+           "threads"_a = 1, "instruction_set"_a = "",
+           "Write the scores of images to out, (images, classes) float32. images: (images, pixels)\n"
+           "uint8, or if `encoded` two pixels a byte, (images, bytes), of the bits that it reads.");
+}
+
+}  // namespace bindings

@@ -1,0 +1,56 @@
+// A trained network: bits from the first layer to the last, thresholds between layers, and no
+// floating point but the last layer's scores.
+#pragma once
+
+#include <vector>
+
+#include "aligned.hpp"
+#include "dispatch.hpp"
+
+namespace kernels {
+
+// Rows of bits, (outputs, ceil(inputs / 8)).
+struct LayerBits {
+  const std::uint8_t* rows;
+  std::size_t inputs, outputs;
+};
+
+// scores = scale (x Wb^T) + shift, of each class.
+struct ScoreScale {
+  std::vector<float> scale, shift;
+};
+
+class Network {
+ public:
+  // layers: at least one; below: of each layer but the last, its thresholds less 1. What the
+  // layers point to is copied.
+  Network(const std::vector<LayerBits>& layers, std::vector<std::vector<std::int32_t>> below,
+          ScoreScale last);
+  Network(Network&&) = default;
+
+  // Write the scores, (count, classes), of images, which have no index. Threads divide them, as far as there is work
+  // for each.
+  void scores(const InstructionSet& set, IntRows images, std::size_t count, float* out,
+              int threads) const;
+
+  std::size_t pixels() const { return layers_.front().inputs; }
+  std::size_t classes() const { return layers_.back().outputs; }
+
+ private:
+  struct Layer {
+    std::size_t inputs, outputs, panels;
+    bool wide;              // its sums need 32 bits
+    AlignedBytes weights;   // of the first layer in groups, of the others in panels
+    std::vector<std::int32_t> below;  // whole panels
+  };
+
+  void tile(const InstructionSet& set, IntRows images, std::size_t begin, std::size_t end,
+            float* out) const;
+  std::size_t bytes_of_sums() const;
+  std::size_t bytes_of_bits() const;
+
+  std::vector<Layer> layers_;
+  ScoreScale last_;
+};
+
+}  // namespace kernels

@@ -1,0 +1,130 @@
+"""The trained network in one call, against plain NumPy, in every instruction set."""
+
+from itertools import pairwise
+from typing import Any
+
+import binary_kernels as kernels
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.oracle import every_set, nibbles, pack, random_bits, signs
+
+WIDTHS = st.lists(st.integers(1, 150), min_size=2, max_size=5)
+
+
+def build(
+    widths: list[int], pixel_bits: int, bits: list[np.ndarray], thresholds: list[np.ndarray]
+) -> Any:
+    scale = np.linspace(-2, 2, widths[-1], dtype=np.float32)
+    shift = np.linspace(1, -3, widths[-1], dtype=np.float32)
+    packed = [pack(matrix) for matrix in bits]
+    return kernels.Network(pixel_bits, widths[:-1], packed, thresholds, scale, shift), scale, shift
+
+
+@every_set
+@given(
+    widths=WIDTHS,
+    images=st.sampled_from([1, 2, 31, 64, 65, 150]),
+    pixel_bits=st.integers(1, 4),
+    seed=st.integers(0, 2**32 - 1),
+    threads=st.integers(1, 4),
+)
+@settings(max_examples=150)
+def test_scores(
+    which: str, widths: list[int], images: int, pixel_bits: int, seed: int, threads: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    pixels = generator.integers(0, 256, (images, widths[0]), dtype=np.uint8)
+    bits = [random_bits(seed + i, n, k) for i, (k, n) in enumerate(pairwise(widths))]
+    thresholds = [generator.integers(-40, 40, n).astype(np.int32) for n in widths[1:-1]]
+    network, scale, shift = build(widths, pixel_bits, bits, thresholds)
+
+    x = pixels.astype(np.int64) >> (8 - pixel_bits)
+    encoded = nibbles(x.astype(np.uint8))
+    for matrix, limits in zip(bits[:-1], thresholds, strict=True):
+        x = np.where(x @ signs(matrix).T >= limits, 1, -1)
+    expected = (x @ signs(bits[-1]).T).astype(np.float32) * scale + shift
+
+    for given_images, is_encoded in ((pixels, False), (encoded, True)):
+        scores = np.full((images, widths[-1]), np.nan, np.float32)
+        network.scores(
+            given_images, scores, encoded=is_encoded, threads=threads, instruction_set=which
+        )
+        np.testing.assert_array_equal(scores, expected)
+
+
+@every_set
+@pytest.mark.parametrize("width", [40, 40_000])
+def test_extreme_thresholds(which: str, width: int) -> None:
+    """Also where the sums of the second layer need more than 16 bits."""
+    limits = np.array([-(2**31) + 1, -(2**24), -32768, -32767, 32767, 32768, 2**31 - 1], np.int32)
+    ones = np.ones((width, 8), np.uint8)
+    all_ones = np.full(width, -1000, np.int32)
+    second = np.ones((len(limits), width), np.uint8)
+    last = np.eye(len(limits), dtype=np.uint8)
+    network = kernels.Network(
+        4,
+        [8, width, len(limits)],
+        [pack(ones), pack(second), pack(last)],
+        [all_ones, limits],
+        np.ones(len(limits), np.float32),
+        np.zeros(len(limits), np.float32),
+    )
+    scores = np.empty((1, len(limits)), np.float32)
+    network.scores(np.zeros((1, 8), np.uint8), scores, instruction_set=which)
+    hidden = np.where(width >= limits, 1, -1)
+    np.testing.assert_array_equal(scores[0], signs(last) @ hidden)
+
+
+BITS = [pack(random_bits(1, 5, 20)), pack(random_bits(2, 3, 5))]
+LIMITS = [np.zeros(5, np.int32)]
+ONES = np.ones(3, np.float32)
+
+
+def scores_of(images: np.ndarray, out: np.ndarray, **options: Any) -> None:
+    kernels.Network(4, [20, 5], BITS, LIMITS, ONES, ONES).scores(images, out, **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: kernels.Network(5, [20, 5], BITS, LIMITS, ONES, ONES), "pixel_bits must be in"),
+        (lambda: kernels.Network(4, [20], BITS, LIMITS, ONES, ONES), "bits and inputs must have"),
+        (lambda: kernels.Network(4, [], [], [], ONES, ONES), "bits and inputs must have"),
+        (lambda: kernels.Network(4, [25, 5], BITS, LIMITS, ONES, ONES), "bits must have 4"),
+        (lambda: kernels.Network(4, [20, 6], BITS, LIMITS, ONES, ONES), "inputs must be the out"),
+        (lambda: kernels.Network(4, [0, 5], BITS, LIMITS, ONES, ONES), "inputs must be in 1"),
+        (
+            lambda: kernels.Network(4, [20, 5], BITS, [np.zeros(4, np.int32)], ONES, ONES),
+            "thresholds must have 5",
+        ),
+        (
+            lambda: kernels.Network(4, [20, 5], BITS, [np.full(5, -(2**31), np.int32)], ONES, ONES),
+            "thresholds must be above",
+        ),
+        (lambda: kernels.Network(4, [20, 5], BITS, LIMITS, ONES[:2], ONES), "scale must have 3"),
+        (
+            lambda: scores_of(np.zeros((2, 19), np.uint8), np.empty((2, 3), np.float32)),
+            "images must have 20 pixels",
+        ),
+        (
+            lambda: scores_of(
+                np.zeros((2, 9), np.uint8), np.empty((2, 3), np.float32), encoded=True
+            ),
+            "images must have 20 pixels, two a byte",
+        ),
+        (
+            lambda: scores_of(np.zeros((2, 20), np.uint8), np.empty((1, 3), np.float32)),
+            "out must have 2",
+        ),
+        (
+            lambda: scores_of(np.zeros((2, 20), np.uint8), np.empty((2, 4), np.float32)),
+            "out must have 3",
+        ),
+    ],
+)
+def test_a_wrong_argument_is_named(call: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
