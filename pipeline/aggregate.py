@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 
 from pipeline import tables
+from pipeline.inference.runtimes import PACKED
 from pipeline.outputs import whole_directory, write_text
 from pipeline.params import BASELINE, Params
 from pipeline.progress import say
 from pipeline.published import claims_table
-from pipeline.results import read_profile, read_runs
+from pipeline.results import read_inference, read_profile, read_runs, read_scaling
 from pipeline.summary import Report, render_summary
 
 REPORTS = Path("reports")
@@ -27,6 +28,8 @@ def aggregate(params: Params) -> None:
     """
     runs = read_runs(params)
     profile = read_profile(params)
+    scaling = read_scaling(params)
+    rounds, runtimes = read_inference(params)
     per_run = tables.runs_table(runs)
     curves = tables.learning_curves(runs)
     report = Report(
@@ -40,8 +43,12 @@ def aggregate(params: Params) -> None:
             "measurements": profile.measurements,
             "costs": tables.costs_table(profile.measurements),
             "phases": tables.phases_table(profile.phases),
-            "ledger": tables.ledger_table(profile.ledger),
+            "ledger": tables.ledger_table(profile.ledger, profile.measurements),
             "memory_curve": profile.memory_curve,
+            "scaling": tables.scaling_table(scaling),
+            "time_to_accuracy": tables.time_to_accuracy(curves),
+            "inference": tables.inference_table(rounds, runtimes),
+            "runtimes": runtimes,
             "claims": claims_table(per_run, profile.measurements),
         },
         environments=profile.environments,
@@ -80,7 +87,23 @@ def metrics(report: Report) -> dict[str, dict[str, dict[str, float]]]:
             if row["method"] != BASELINE:
                 name = cost.removesuffix("_seconds").removesuffix("_mib")
                 figures[f"{name}_ratio"] = round(row[f"{cost}_ratio"], 4)
+    for architecture, figures in _inference_metrics(report).items():
+        packed = next(iter(report.params.groups.packed))
+        result[architecture][packed] |= figures
     return result
+
+
+def _inference_metrics(report: Report) -> dict[str, dict[str, float]]:
+    """Return the packed network's latency at batch 1, and its most images a second."""
+    inference = report.tables["inference"]
+    packed = inference[inference["runtime"] == PACKED]
+    figures: dict[str, dict[str, float]] = {}
+    for architecture, group in packed.groupby("architecture", sort=False):
+        single = group[group["batch_size"] == 1]["microseconds"]
+        figures[str(architecture)] = {"images_per_second": round(group["images_per_second"].max())}
+        if not single.empty:
+            figures[str(architecture)]["latency_us"] = round(float(single.min()), 2)
+    return figures
 
 
 def _accuracy_metrics(row: "pd.Series[Any]", accuracy: pd.DataFrame) -> dict[str, float]:

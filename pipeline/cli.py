@@ -21,6 +21,11 @@ app = typer.Typer(
 Architecture = Annotated[str, typer.Option(help="One of `architectures` in params.yaml.")]
 Method = Annotated[str, typer.Option(help="One of `methods` in params.yaml.")]
 Seed = Annotated[int, typer.Option(help="One of `seeds` in params.yaml.")]
+Float32 = Annotated[Path, typer.Option(help="The float network's file.")]
+Packed = Annotated[Path, typer.Option(help="The packed network's file.")]
+Folder = Annotated[Path, typer.Option(help="Where the ONNX files are.")]
+Threads = Annotated[int, typer.Option(min=1, max=256)]
+Output = Annotated[Path, typer.Option(help="The file to write, JSON.")]
 
 
 @app.command()
@@ -57,12 +62,73 @@ def measure(
     architecture: Architecture,
     method: Method,
     batch_size: Annotated[int, typer.Option(min=2, help="Images a step.")],
-    output: Annotated[Path, typer.Option(help="The file to write, JSON.")],
+    output: Output,
 ) -> None:
     """Make one measurement in this process; `profile` starts one for each."""
     from pipeline.measure import measure as run
 
     run(load_params(), architecture, method, batch_size, output)
+
+
+@app.command(hidden=True)
+def work(
+    architecture: Annotated[str, typer.Option(help="Such as mlp-1024-1024.")],
+    method: Method,
+    batch_size: Annotated[int, typer.Option(min=2, help="Images a step.")],
+    threads: Threads,
+) -> None:
+    """Train while the standard input asks for it; `scaling` talks to these processes."""
+    from pipeline.worker import work as run
+
+    run(load_params(), architecture, method, batch_size, threads)
+
+
+@app.command()
+def scaling() -> None:
+    """Measure training against width, batch size, depth and threads."""
+    from pipeline.scaling import scaling as run
+
+    run(load_params())
+
+
+@app.command()
+def inference(architecture: Architecture) -> None:
+    """Measure the trained network against other runtimes."""
+    from pipeline.inference.stage import infer as run
+
+    run(load_params(), architecture)
+
+
+@app.command(hidden=True)
+def race(
+    float32: Float32,
+    packed: Packed,
+    folder: Folder,
+    threads: Threads,
+    runtime: Annotated[list[str], typer.Option(help="One that takes part.")],
+    output: Output,
+) -> None:
+    """Time runtimes in this process; `inference` starts one for each number of threads."""
+    from pipeline.inference.race import race as run
+    from pipeline.inference.runtimes import Files
+
+    run(load_params().inference, Files(float32, packed, folder), runtime, threads, output)
+
+
+@app.command(hidden=True)
+def footprint(
+    float32: Float32,
+    packed: Packed,
+    folder: Folder,
+    threads: Threads,
+    runtime: Annotated[str, typer.Option(help="The one to measure.")],
+    output: Output,
+) -> None:
+    """Measure the memory of predicting; `inference` starts one for each runtime."""
+    from pipeline.inference.footprint import footprint as run
+    from pipeline.inference.runtimes import Files
+
+    run(Files(float32, packed, folder), runtime, threads, output)
 
 
 @app.command()

@@ -53,14 +53,17 @@ class Engine(Protocol):
     def phase_seconds(self) -> Mapping[str, float]:
         """Return the seconds that all steps so far spent in each of `pipeline.phases.PHASES`."""
 
+    def tell_normalization_apart(self) -> None:
+        """Let normalization, from now on, be a phase of its own, where that costs time."""
+
     def ledger(
         self, images: NDArray[np.uint8], index: NDArray[np.int64], labels: NDArray[np.uint8]
     ) -> Mapping[str, int]:
         """Return the bytes that a training step on this batch holds, by kind.
 
         The kinds are weights, gradients, optimizer_state, saved_activations (all that is kept
-        between forward and backward), input (the batch as the network reads it) and workspace
-        (named temporaries). Called after a step.
+        between forward and backward), input (the batch as the network reads it) and temporaries
+        (what else is held at the step's peak). Called after a step.
         """
 
 

@@ -7,31 +7,28 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.engine import create_engine, load_data
-from pipeline.memory import PeakMemory
+from pipeline.engine import load_data
 from pipeline.outputs import write_text
 from pipeline.params import Params
-from pipeline.phases import difference
-from pipeline.train import layer_widths, run_epoch
+from pipeline.training_clock import TrainingClock
 
-# First steps pay for loading code and choosing kernels, which is no cost of training.
-WARMUP_STEPS = 10
-# Time and memory do not depend on it.
-SEED = 0
+# Parts of a measurement, of which the fastest counts: other processes disturbed it least.
+PARTS = 3
 
 
 class Measurement(BaseModel):
     """What one process reports; memory in bytes.
 
     Attributes:
-        epoch_seconds: of each epoch of training, without evaluation.
+        epoch_seconds: of an epoch of training, without evaluation, as each part of the
+            measurement has it.
         process_memory: peak of the process from its start.
         training_memory: peak above the moment just before the network was built.
-        phase_seconds: of the fastest epoch, by phase (`pipeline.phases`); what is left of the
-            epoch is the loop around the steps.
+        phase_seconds: of an epoch by phase (`pipeline.phases`), with normalization told apart,
+            which torch does at some cost; what is left of that epoch is `loop`.
         ledger: bytes that a training step holds, by kind.
         network_built: time.time() just before the network was built.
-        finished: time.time() at the end of the last epoch.
+        finished: time.time() at the end of the last part.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,33 +53,25 @@ def measure(
     params.check_known(architecture, method_name)
     method = params.methods[method_name]
     data = load_data(method)
-    # An engine's imports belong to the process, not to the training.
-    create_engine(method, [data.pixels, 1, 2], seed=SEED, threads=params.train.threads)
+    clock = TrainingClock(data, method, architecture, batch_size, params.train.threads)
+    part = params.profile.seconds / PARTS
+    seconds = [clock.run(part).epoch_seconds for _ in range(PARTS)]
+    finished = time.time()
+    process_memory, training_memory = clock.memory.of_process(), clock.memory.since_start()
 
-    built = time.time()
-    memory = PeakMemory()
-    engine = create_engine(
-        method, layer_widths(architecture, data), seed=SEED, threads=params.train.threads
-    )
+    clock.engine.tell_normalization_apart()
+    detailed = clock.run(part)
+    phases = detailed.phase_seconds
+    phases["loop"] = detailed.epoch_seconds - sum(phases.values())
     index = np.arange(batch_size)
-    labels = data.train.labels[:batch_size]
-    for _ in range(WARMUP_STEPS):
-        engine.train_batch(data.train.images, index, labels, method.learning_rate, 0.0)
-    seconds: list[float] = []
-    phases: list[dict[str, float]] = []
-    while sum(seconds) < params.profile.seconds:
-        before = engine.phase_seconds()
-        started = time.perf_counter()
-        run_epoch(engine, data.train, method, batch_size, SEED, len(seconds) % method.epochs)
-        seconds.append(time.perf_counter() - started)
-        phases.append(difference(engine.phase_seconds(), before))
+    ledger = clock.engine.ledger(data.train.images, index, data.train.labels[index])
     measurement = Measurement(
         epoch_seconds=seconds,
-        phase_seconds=phases[seconds.index(min(seconds))],
-        process_memory=memory.of_process(),
-        training_memory=memory.since_start(),
-        network_built=built,
-        finished=time.time(),
-        ledger=dict(engine.ledger(data.train.images, index, labels)),
+        phase_seconds=phases,
+        process_memory=process_memory,
+        training_memory=training_memory,
+        network_built=clock.built,
+        finished=finished,
+        ledger=dict(ledger),
     )
     write_text(output, json.dumps(measurement.model_dump()))

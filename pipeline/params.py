@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -20,6 +20,11 @@ Binarization = Literal["float32", "deterministic", "stochastic"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Architecture = Annotated[str, Field(pattern=r"^mlp(-[1-9][0-9]{0,4})+$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+BatchSize = Annotated[int, Field(ge=2)]
+Threads = Annotated[int, Field(ge=1, le=256)]
+_Width = Annotated[int, Field(ge=1, le=99999)]
+_Item = TypeVar("_Item")
+_Values = Annotated[list[_Item], Field(min_length=1)]
 
 
 class _Section(BaseModel):
@@ -42,8 +47,8 @@ class DataParams(_Section):
 class TrainParams(_Section):
     """What all methods share, so that they are compared on equal terms."""
 
-    batch_size: Annotated[int, Field(ge=2)]
-    threads: Annotated[int, Field(ge=1, le=256)]
+    batch_size: BatchSize
+    threads: Threads
 
 
 class _Method(_Section):
@@ -137,13 +142,55 @@ class MethodGroups(_Section):
         return self
 
 
+class Grid(_Section):
+    """Where scaling is measured: each axis by itself, the others as in training."""
+
+    widths: _Values[_Width]
+    batch_sizes: _Values[BatchSize]
+    depths: _Values[Annotated[int, Field(ge=1, le=64)]]
+    threads: _Values[Threads]
+
+
+class ScalingParams(_Section):
+    """How time and memory are measured against width, batch size, depth and threads.
+
+    Attributes:
+        methods: those that are measured, the baseline among them.
+        width: of the hidden layers, where another axis is varied.
+        seconds: that a round gives to each method.
+        default, full: the grids that `profile.grid` chooses from.
+    """
+
+    methods: _Values[Name]
+    width: _Width
+    seconds: Annotated[float, Field(gt=0, le=3600)]
+    default: Grid
+    full: Grid
+
+
 class ProfileParams(_Section):
     """How time and memory are measured."""
 
-    batch_sizes: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    batch_sizes: Annotated[list[BatchSize], Field(min_length=1)]
     rounds: Annotated[int, Field(ge=1)]
     seconds: Annotated[float, Field(gt=0, le=3600)]
     sample_seconds: Annotated[float, Field(gt=0, le=10)]
+    grid: Literal["default", "full"]
+    scaling: ScalingParams
+
+    @property
+    def chosen_grid(self) -> Grid:
+        """The grid that `grid` names."""
+        return self.scaling.default if self.grid == "default" else self.scaling.full
+
+
+class InferenceParams(_Section):
+    """How the trained network is compared with other runtimes."""
+
+    batch_sizes: _Values[Annotated[int, Field(ge=1, le=1_000_000)]]
+    threads: _Values[Threads]
+    rounds: Annotated[int, Field(ge=1)]
+    seconds: Annotated[float, Field(gt=0, le=3600)]
 
 
 class Params(_Section):
@@ -155,6 +202,7 @@ class Params(_Section):
     train: TrainParams
     groups: Annotated[MethodGroups, Field(alias="methods")]
     profile: ProfileParams
+    inference: InferenceParams
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -169,7 +217,14 @@ class Params(_Section):
         for name, values in (("architectures", self.architectures), ("seeds", self.seeds)):
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} lists a value twice")
-        largest = max(self.train.batch_size, *self.profile.batch_sizes)
+        scaled = self.profile.scaling.methods
+        if unknown := [name for name in scaled if name not in self.methods]:
+            raise ValueError(f"profile.scaling.methods: {unknown[0]} is no method")
+        if BASELINE not in scaled:
+            raise ValueError(f"profile.scaling.methods must have {BASELINE}, the baseline")
+        largest = max(
+            self.train.batch_size, *self.profile.batch_sizes, *self.profile.chosen_grid.batch_sizes
+        )
         if largest > self.data.train_images:
             raise ValueError(
                 f"a batch of {largest} images is more than data.train_images "
@@ -193,9 +248,13 @@ class Params(_Section):
         """Raise PipelineError, listing the known ones, unless params.yaml has all three."""
         _check_listed("architecture", architecture, self.architectures)
         if method is not None:
-            _check_listed("method", method, list(self.methods))
+            self.check_method(method)
         if seed is not None:
             _check_listed("seed", seed, self.seeds)
+
+    def check_method(self, method: str) -> None:
+        """Raise PipelineError, listing the known ones, unless params.yaml has `method`."""
+        _check_listed("method", method, list(self.methods))
 
 
 def hidden_widths(architecture: str) -> list[int]:
@@ -254,6 +313,10 @@ _MEMBERS: dict[tuple[type[BaseModel], int | str], type[BaseModel]] = {
     (Params, "train"): TrainParams,
     (Params, "methods"): MethodGroups,
     (Params, "profile"): ProfileParams,
+    (Params, "inference"): InferenceParams,
+    (ProfileParams, "scaling"): ScalingParams,
+    (ScalingParams, "default"): Grid,
+    (ScalingParams, "full"): Grid,
     (MethodGroups, "torch"): TorchMethod,
     (MethodGroups, "packed"): PackedMethod,
 }

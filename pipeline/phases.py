@@ -3,8 +3,9 @@
 import time
 from collections.abc import Mapping
 
-# What an engine's step consists of. Normalization is part of forward and backward.
-PHASES = ("data", "forward", "backward", "optimizer")
+# What an engine's step consists of. Normalization includes the binarization of activations where
+# both are one; where it is not told apart, it is part of forward and backward.
+PHASES = ("data", "forward", "backward", "normalization", "optimizer")
 
 
 class Phases:

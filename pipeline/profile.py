@@ -31,11 +31,7 @@ def profile(params: Params, architecture: str) -> None:
         PipelineError: an unknown architecture, missing data, or a measurement that failed.
     """
     params.check_known(architecture)
-    if not (store.FOLDER / "dataset.json").exists():
-        raise PipelineError(
-            f"{store.FOLDER}/ has no dataset: run `dvc repro fetch` or "
-            "`python -m pipeline fetch` first"
-        )
+    store.check_present()
     cases = [(batch, method) for batch in params.profiled_batch_sizes for method in params.methods]
     rounds: list[dict[str, object]] = []
     phases: list[dict[str, object]] = []
@@ -90,7 +86,7 @@ def _row(
         "batch_size": batch,
         "round": number,
         "method": method,
-        # The fastest epoch is the one that other processes disturbed least.
+        # The fastest part is the one that other processes disturbed least.
         "epoch_seconds": min(result.epoch_seconds),
         "process_memory_mib": result.process_memory / MIB,
         "training_memory_mib": result.training_memory / MIB,
@@ -98,11 +94,10 @@ def _row(
 
 
 def _phase_rows(row: dict[str, object], result: Measurement) -> list[dict[str, object]]:
-    """Return a row a phase; what no phase accounts for is the loop around the steps."""
-    seconds = dict(result.phase_seconds)
-    seconds["loop"] = min(result.epoch_seconds) - sum(seconds.values())
     keys = {key: row[key] for key in ("architecture", "batch_size", "round", "method")}
-    return [{**keys, "phase": phase, "seconds": value} for phase, value in seconds.items()]
+    return [
+        {**keys, "phase": phase, "seconds": value} for phase, value in result.phase_seconds.items()
+    ]
 
 
 def _command(architecture: str, method: str, batch: int, output: Path) -> list[str]:

@@ -9,8 +9,11 @@ import pandas as pd
 
 from pipeline import checksum
 from pipeline.errors import PipelineError
+from pipeline.inference.runtimes import PACKED
+from pipeline.inference.stage import FOLDER as INFERENCE
 from pipeline.params import Params
 from pipeline.profile import PROFILES
+from pipeline.scaling import FOLDER as SCALING
 from pipeline.train import RUNS, model_path, run_name
 
 
@@ -66,6 +69,54 @@ def read_profile(params: Params) -> Profile:
         **{name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()},
         environments=environments,
     )
+
+
+def read_scaling(params: Params) -> pd.DataFrame:
+    """Read the rounds of `scaling`.
+
+    Raises:
+        PipelineError: they are missing, damaged, or of another grid.
+    """
+    advice = "run `dvc repro` or `python -m pipeline scaling`"
+    rounds = _read_csv(SCALING / "rounds.csv", advice)
+    grid = params.profile.chosen_grid
+    expected = {
+        *(("width", value) for value in grid.widths),
+        *(("batch", value) for value in grid.batch_sizes),
+        *(("depth", value) for value in grid.depths),
+        *(("threads", value) for value in grid.threads),
+    }
+    columns = ["axis", "value"]
+    if not set(columns) <= set(rounds.columns) or expected != set(
+        rounds[columns].itertuples(index=False, name=None)
+    ):
+        raise PipelineError(f"{SCALING} was measured with another grid: {advice}")
+    return rounds
+
+
+def read_inference(params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the rounds of `inference`, and its runtimes, of every architecture in `params`.
+
+    Raises:
+        PipelineError: they are missing, damaged, or made with other params.
+    """
+    rounds, runtimes = [], []
+    columns = ["threads", "batch_size", "round"]
+    expected = {
+        (threads, batch, number)
+        for threads in params.inference.threads
+        for batch in params.inference.batch_sizes
+        for number in range(1, params.inference.rounds + 1)
+    }
+    for architecture in params.architectures:
+        folder = INFERENCE / architecture
+        advice = f"run `dvc repro` or `python -m pipeline inference --architecture {architecture}`"
+        rounds.append(_read_csv(folder / "rounds.csv", advice))
+        runtimes.append(_read_csv(folder / "runtimes.csv", advice))
+        packed = rounds[-1][rounds[-1]["runtime"] == PACKED]
+        if expected != set(packed[columns].itertuples(index=False, name=None)):
+            raise PipelineError(f"{folder} was measured with other params: {advice}")
+    return pd.concat(rounds, ignore_index=True), pd.concat(runtimes, ignore_index=True)
 
 
 def _check_complete(measurements: pd.DataFrame, params: Params, folder: Path, advice: str) -> None:

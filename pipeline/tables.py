@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from pipeline.inference.runtimes import PACKED
 from pipeline.memory import MIB
 from pipeline.params import BASELINE
 from pipeline.ratios import paired_ratio
@@ -12,6 +13,8 @@ from pipeline.results import Run
 
 PARTS = ("training", "validation", "test")
 COSTS = ("epoch_seconds", "process_memory_mib", "training_memory_mib")
+# Validation accuracies, in percent, to which the seconds of training are reported.
+TARGETS = (85, 87, 88)
 
 
 def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
@@ -139,8 +142,101 @@ def paired_values(group: pd.DataFrame, method: str, column: str) -> np.ndarray:
     return values.to_numpy(dtype=np.float64)
 
 
-def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
-    """Return the byte ledger in MiB."""
+def ledger_table(ledger: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
+    """Return the byte ledger in MiB, with the rest of the measured peak as a kind of its own."""
+    keys = ["architecture", "batch_size", "method"]
     table = ledger.drop(columns="bytes")
     table["mib"] = (ledger["bytes"] / MIB).round(3)
-    return table
+    peaks = measurements.groupby(keys, sort=False)["training_memory_mib"].median()
+    rest = (peaks - table.groupby(keys, sort=False)["mib"].sum()).clip(lower=0).round(3)
+    rows = rest.rename("mib").reset_index().assign(kind="rest")
+    return pd.concat([table, rows], ignore_index=True)
+
+
+def scaling_table(rounds: pd.DataFrame) -> pd.DataFrame:
+    """Return time and memory against width, batch size, depth and threads.
+
+    A row an axis, value and method: medians over rounds, and the ratio to float, of time with its
+    95 % interval over rounds. Memory is the peak of one process, so its ratio has none.
+    """
+    keys = ["axis", "value", "architecture", "batch_size", "threads"]
+    rows = []
+    for values, group in rounds.groupby(keys, sort=False):
+        memory = {
+            method: float(paired_values(group, method, "training_memory_mib").max())
+            for method in group["method"].unique()
+        }
+        baseline = paired_values(group, BASELINE, "epoch_seconds")
+        for method, mib in memory.items():
+            seconds = paired_values(group, method, "epoch_seconds")
+            ratio = paired_ratio(seconds, baseline)
+            rows.append(
+                {
+                    **dict(zip(keys, values, strict=True)),
+                    "method": method,
+                    "epoch_seconds": float(np.median(seconds)),
+                    "epoch_seconds_ratio": ratio.value,
+                    "epoch_seconds_ratio_lower": ratio.lower,
+                    "epoch_seconds_ratio_upper": ratio.upper,
+                    "training_memory_mib": mib,
+                    "training_memory_mib_ratio": mib / memory[BASELINE],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def time_to_accuracy(curves: pd.DataFrame) -> pd.DataFrame:
+    """Return seconds of training until validation accuracy first reaches each of TARGETS.
+
+    A row an architecture, method and target: the median over the seeds that reached it (none: no
+    number), and how many did.
+    """
+    rows = []
+    for (architecture, method), group in curves.groupby(["architecture", "method"], sort=False):
+        for target in TARGETS:
+            reached = group[group["validation_error"] <= 100 - target]
+            first = reached.groupby("seed")["cumulative_seconds"].min()
+            rows.append(
+                {
+                    "architecture": architecture,
+                    "method": method,
+                    "target": target,
+                    "seconds": first.median(),
+                    "seeds_reached": len(first),
+                    "seeds": group["seed"].nunique(),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def inference_table(rounds: pd.DataFrame, runtimes: pd.DataFrame) -> pd.DataFrame:
+    """Return a row an architecture, thread count, batch size and runtime that was measured.
+
+    microseconds is of a call (median over rounds); times_faster is how many times faster the
+    packed network is than the runtime, paired within rounds, with its 95 % interval.
+    """
+    keys = ["architecture", "threads", "batch_size"]
+    rows = []
+    for values, group in rounds.groupby(keys, sort=False):
+        batch = int(group["batch_size"].iloc[0])
+        by_runtime = {
+            name: part.sort_values("round")["seconds"].to_numpy(dtype=np.float64)
+            for name, part in group.groupby("runtime", sort=False)
+        }
+        for name, seconds in by_runtime.items():
+            faster = paired_ratio(seconds, by_runtime[PACKED])
+            call = float(np.median(seconds))
+            rows.append(
+                {
+                    **dict(zip(keys, values, strict=True)),
+                    "runtime": name,
+                    "microseconds": 1e6 * call,
+                    "microseconds_an_image": 1e6 * call / batch,
+                    "images_per_second": batch / call,
+                    "times_faster": faster.value,
+                    "times_faster_lower": faster.lower,
+                    "times_faster_upper": faster.upper,
+                }
+            )
+    columns = ["architecture", "runtime", "file_kib", "process_memory_mib", "test_accuracy"]
+    return pd.DataFrame(rows).merge(runtimes[columns], on=["architecture", "runtime"])

@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -123,11 +123,20 @@ def run_epoch(
     engine: Engine, part: Part, method: Method, batch_size: int, seed: int, epoch: int
 ) -> None:
     """Train once on all of `part` in this epoch's own order."""
+    for _ in epoch_steps(engine, part, method, batch_size, seed, epoch):
+        pass
+
+
+def epoch_steps(
+    engine: Engine, part: Part, method: Method, batch_size: int, seed: int, epoch: int
+) -> Iterator[int]:
+    """Train as `run_epoch` does, and yield the number of the epoch's steps after each."""
     batches = epoch_batches(len(part), batch_size, seed, epoch)
     for step, indices in enumerate(batches):
         done = (epoch + step / len(batches)) / method.epochs
         rate = method.learning_rate * schedule_factor(method.schedule, done)
         engine.train_batch(part.images, indices, part.labels[indices], rate, done)
+        yield len(batches)
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, float]]) -> None:

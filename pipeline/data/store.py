@@ -98,27 +98,50 @@ def load(folder: Path = FOLDER, encode: Encode | None = None) -> Dataset:
     arrays: dict[str, NDArray[np.uint8]] = {}
     pixels = 0
     for name, expected in description["sha256"].items():
-        path = folder / name
-        try:
-            actual = checksum.of_file(path)
-            if actual != expected:
-                raise PipelineError(
-                    f"{path} is not what fetch wrote: run `dvc repro fetch --force`.\n"
-                    f"  sha256:   {actual}\n  expected: {expected}"
-                )
-            array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise PipelineError(f"cannot read {path}: {error}. Run `dvc repro fetch`.") from error
+        array = _read_array(folder / name, expected)
         if array.ndim == 2:
             pixels = array.shape[1]
             array = array if encode is None else encode(array)
-        arrays[path.stem] = array
+        arrays[Path(name).stem] = array
     parts = {part: Part(arrays[f"{part}-images"], arrays[f"{part}-labels"]) for part in PARTS}
     return Dataset(
         **parts,
         class_names=tuple(description["class_names"]),
         pixels=pixels,
     )
+
+
+def load_test(folder: Path = FOLDER) -> Part:
+    """Load and verify the test set alone.
+
+    Raises:
+        PipelineError: a file is missing, or differs from what `fetch` wrote.
+    """
+    expected = _read_description(folder)["sha256"]
+    names = ("test-images.npy", "test-labels.npy")
+    return Part(*(_read_array(folder / name, expected[name]) for name in names))
+
+
+def _read_array(path: Path, expected: str) -> NDArray[np.uint8]:
+    try:
+        actual = checksum.of_file(path)
+        if actual != expected:
+            raise PipelineError(
+                f"{path} is not what fetch wrote: run `dvc repro fetch --force`.\n"
+                f"  sha256:   {actual}\n  expected: {expected}"
+            )
+        array: NDArray[np.uint8] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise PipelineError(f"cannot read {path}: {error}. Run `dvc repro fetch`.") from error
+    return array
+
+
+def check_present(folder: Path = FOLDER) -> None:
+    """Raise PipelineError, saying what to run, unless `fetch` has written the dataset."""
+    if not (folder / "dataset.json").exists():
+        raise PipelineError(
+            f"{folder}/ has no dataset: run `dvc repro fetch` or `python -m pipeline fetch` first"
+        )
 
 
 def _read_description(folder: Path) -> dict[str, Any]:

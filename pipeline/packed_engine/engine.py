@@ -37,6 +37,9 @@ class PackedEngine:
         """Return the seconds of every phase so far. See `Engine`."""
         return self._network.phases.seconds()
 
+    def tell_normalization_apart(self) -> None:
+        """Do nothing: it always is. See `Engine`."""
+
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (batch, classes) class scores. See `Engine`."""
         if self._predictor is None:
@@ -65,7 +68,7 @@ class PackedEngine:
             "optimizer_state": state + self._network.normalization.state_bytes(),
             "saved_activations": sum(layer.saved_bytes() for layer in layers),
             "input": index.nbytes,
-            "workspace": workspace.nbytes - gradients - sums,
+            "temporaries": workspace.nbytes - gradients - sums,
         }
 
     @property

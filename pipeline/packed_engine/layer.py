@@ -109,6 +109,7 @@ class BinaryLayer:
             self.bits = np.empty((len(x), -(-self.outputs // 8)), np.uint8)
         draw = self._draws.of(Purpose.ACTIVATIONS) if self._stochastic else None
         for block, sums in self._forward_blocks(x, noise, whole=False):
+            self._phases.enter("normalization")
             kernels.binarize(
                 sums,
                 self.normalization.batch[block.range],
@@ -118,6 +119,7 @@ class BinaryLayer:
                 draw,
                 threads=self._threads,
             )
+            self._phases.enter("forward")
 
     def forward_to_loss(
         self, x: Operand, labels: NDArray[np.uint8], noise: float
@@ -144,6 +146,7 @@ class BinaryLayer:
         self._held = None
         for block in self._blocks(x, whole=whole):
             sums = self._sums(x, block)
+            self._phases.enter("normalization")
             kernels.batch_statistics(
                 sums,
                 self.normalization.parameters[block.range],
@@ -151,8 +154,11 @@ class BinaryLayer:
                 self.normalization.batch[block.range],
                 threads=self._threads,
             )
+            self._phases.enter("forward")
             yield block, sums
+        self._phases.enter("normalization")
         self.normalization.update_running(len(x))
+        self._phases.enter("forward")
 
     def _blocks(self, x: Operand, *, whole: bool) -> list[Panels]:
         if whole:
@@ -205,6 +211,7 @@ class BinaryLayer:
                         out = self._workspace.array("gradient", shape, np.float32)
                     else:
                         out = of_sums[part.range]
+                    self._phases.enter("normalization")
                     kernels.normalize_backward(
                         sums[part.first - block.first : part.last - block.first],
                         self.normalization.batch[part.range],
@@ -215,6 +222,7 @@ class BinaryLayer:
                         self.normalization.gradient[part.range],
                         threads=self._threads,
                     )
+                    self._phases.enter("backward")
                     columns.put(part, out)
                 # The gradient that comes in from behind the last layer is read no more.
                 self._learn(x, columns, rate, "input gradient" if last else "transposed")

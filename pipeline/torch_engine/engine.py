@@ -14,6 +14,7 @@ from pipeline.params import TorchMethod
 from pipeline.phases import Phases
 from pipeline.torch_engine.ledger import measure_ledger
 from pipeline.torch_engine.network import BinaryLinear, build_network
+from pipeline.torch_engine.normalization_phase import tell_apart
 
 
 class TorchEngine:
@@ -65,6 +66,10 @@ class TorchEngine:
     def phase_seconds(self) -> Mapping[str, float]:
         """Return the seconds of every phase so far. See `Engine`."""
         return self._phases.seconds()
+
+    def tell_normalization_apart(self) -> None:
+        """Time batch normalization by hooks. See `Engine`."""
+        tell_apart(self._network, self._phases)
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (batch, classes) class scores. See `Engine`."""

@@ -1,9 +1,11 @@
 """A byte ledger of one training step, read off the tensors themselves."""
 
 from collections.abc import Callable
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
 
 def measure_ledger(
@@ -23,7 +25,8 @@ def measure_ledger(
     Returns:
         Bytes of weights (with batch normalization's parameters and statistics), gradients,
         optimizer_state, saved_activations (what autograd keeps for the backward pass, binarized
-        copies of weights among it, the input and the weights themselves not) and input.
+        copies of weights among it, the input and the weights themselves not), input, and
+        temporaries (what else is there when the two passes hold most).
     """
     weights = [*network.parameters(), *network.buffers()]
     saved: dict[int, int] = {}
@@ -33,12 +36,14 @@ def measure_ledger(
         saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        value = loss()
+    optimizer.zero_grad(set_to_none=True)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            value = loss()
+        value.backward()  # type: ignore[no-untyped-call]
     for tensor in weights:
         saved.pop(tensor.untyped_storage().data_ptr(), None)
-    optimizer.zero_grad(set_to_none=True)
-    value.backward()  # type: ignore[no-untyped-call]
+    saved_bytes = max(0, sum(saved.values()) - _bytes([batch]))
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     state = [
         value
@@ -50,9 +55,25 @@ def measure_ledger(
         "weights": _bytes(weights),
         "gradients": _bytes(gradients),
         "optimizer_state": _bytes(state),
-        "saved_activations": max(0, sum(saved.values()) - _bytes([batch])),
+        "saved_activations": saved_bytes,
         "input": _bytes([batch]),
+        # The gradients are not all there yet when most is held; the sum then errs upwards.
+        "temporaries": max(0, _peak(profiler) - saved_bytes - _bytes(gradients)),
     }
+
+
+def _peak(profiler: profile) -> int:
+    """Return the most bytes that torch had allocated at a time since the profile began."""
+    assert profiler.profiler is not None
+    results = profiler.profiler.kineto_results
+    assert results is not None
+    memory = [event for event in results.events() if event.name() == "[memory]"]
+    changes = [
+        event.nbytes()  # type: ignore[attr-defined]
+        for event in sorted(memory, key=lambda event: event.start_ns())
+    ]
+    held = accumulate(changes)
+    return max(held, default=0)
 
 
 def _bytes(tensors: list[Tensor]) -> int:

@@ -1,0 +1,1 @@
+"""The trained network put to use, against what one would pick instead."""

@@ -1,0 +1,27 @@
+"""The memory of a process that does nothing but predict with one runtime."""
+
+import json
+from pathlib import Path
+
+from pipeline.data import store
+from pipeline.inference.runtimes import RUNTIMES, Files
+from pipeline.memory import PeakMemory
+from pipeline.outputs import write_text
+
+_IMAGES = 1000
+_CALLS = 3
+
+
+def footprint(files: Files, runtime: str, threads: int, output: Path) -> None:
+    """Predict 1,000 images a few times in this process; write the peak of its memory in bytes.
+
+    Raises:
+        PipelineError: missing data or a damaged model.
+    """
+    memory = PeakMemory()
+    images = store.load_test().images[:_IMAGES].copy()
+    network = RUNTIMES[runtime].build(files, threads)
+    prepared = network.prepare(images)
+    for _ in range(_CALLS):
+        network.scores(prepared)
+    write_text(output, json.dumps({"process_memory": memory.of_process()}))

@@ -1,0 +1,116 @@
+"""All runtimes in one process, in turn: how long a call takes, and how well it predicts."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.data import store
+from pipeline.inference.runtimes import RUNTIMES, Files, Images, Network, Scores
+from pipeline.outputs import write_text
+from pipeline.params import InferenceParams
+
+# Threads of one runtime go on spinning for a while after a call; the next must not pay for it.
+_PAUSE = 0.02
+
+
+class Row(BaseModel):
+    """Seconds a call of one runtime in one round."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threads: int
+    batch_size: int
+    round: int
+    runtime: str
+    seconds: float
+
+
+class Race(BaseModel):
+    """What a race reports: its rows, and by runtime the test accuracy in percent and file size."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: list[Row]
+    test_accuracy: dict[str, float]
+    file_bytes: dict[str, int]
+
+
+def race(
+    params: InferenceParams, files: Files, runtimes: list[str], threads: int, output: Path
+) -> None:
+    """Time `runtimes` in this process, round after round, and write a Race to `output`.
+
+    Raises:
+        PipelineError: missing data or a damaged model.
+    """
+    test = store.load_test()
+    networks = {name: RUNTIMES[name].build(files, threads) for name in runtimes}
+    result = Race(
+        rows=[
+            row
+            for batch in params.batch_sizes
+            for row in _rounds(params, networks, _batch(test.images, batch), threads)
+        ],
+        test_accuracy={
+            name: 100 * float((_classes(network, test.images) == test.labels).mean())
+            for name, network in networks.items()
+        },
+        file_bytes={name: network.file_bytes for name, network in networks.items()},
+    )
+    write_text(output, json.dumps(result.model_dump()))
+
+
+def _batch(images: Images, size: int) -> Images:
+    """Return `size` images, the same ones again where there are not so many."""
+    return np.resize(images, (size, images.shape[1]))
+
+
+def _classes(network: Network, images: Images) -> NDArray[np.intp]:
+    scores: Scores = np.asarray(network.scores(network.prepare(images)))
+    classes: NDArray[np.intp] = np.argmax(scores, axis=1)
+    return classes
+
+
+def _rounds(
+    params: InferenceParams, networks: dict[str, Network], images: Images, threads: int
+) -> list[Row]:
+    calls = {name: _call(network, images) for name, network in networks.items()}
+    repeats = {name: _repeats(call, params.seconds) for name, call in calls.items()}
+    return [
+        Row(
+            threads=threads,
+            batch_size=len(images),
+            round=number,
+            runtime=name,
+            seconds=_time(call, repeats[name]),
+        )
+        for number in range(1, params.rounds + 1)
+        for name, call in calls.items()
+    ]
+
+
+def _call(network: Network, images: Images) -> Callable[[], Any]:
+    prepared = network.prepare(images)
+    return lambda: network.scores(prepared)
+
+
+def _repeats(call: Callable[[], Any], seconds: float) -> int:
+    # The first calls compile, and find out which code is fastest.
+    for _ in range(3):
+        call()
+    return max(1, round(seconds / _time(call, 3)))
+
+
+def _time(call: Callable[[], Any], repeats: int) -> float:
+    time.sleep(_PAUSE)
+    call()
+    started = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - started) / repeats

@@ -1,0 +1,134 @@
+"""Inference of one architecture: the packed network against what one would pick instead."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.data import store
+from pipeline.errors import PipelineError
+from pipeline.inference.float_network import load_folded
+from pipeline.inference.race import Race
+from pipeline.inference.runtimes import PACKED, RUNTIMES, Files, skipped
+from pipeline.memory import MIB
+from pipeline.outputs import whole_directory
+from pipeline.params import BASELINE, Params
+from pipeline.profile import PROFILES
+from pipeline.progress import progress, say
+from pipeline.train import RUNS, model_path, run_name
+
+FOLDER = PROFILES / "inference"
+
+
+def infer(params: Params, architecture: str) -> None:
+    """Measure every runtime that is installed; write profiles/inference/ARCHITECTURE/.
+
+    rounds.csv has a row a thread count, batch size, round and runtime; runtimes.csv a row a
+    runtime, those that were skipped with the reason.
+
+    Raises:
+        PipelineError: an unknown architecture, missing data or models, a measurement that
+            failed, or a packed network that does not predict as the trained one did.
+    """
+    params.check_known(architecture)
+    store.check_present()
+    reasons = skipped()
+    for name, reason in reasons.items():
+        say(f"{name} is skipped: {reason}")
+    runtimes = [name for name in RUNTIMES if name not in reasons]
+    seed, packed = params.seeds[0], next(iter(params.groups.packed))
+    trained = run_name(architecture, packed, seed)
+    with tempfile.TemporaryDirectory() as temporary:
+        files = Files(
+            model_path(run_name(architecture, BASELINE, seed)), model_path(trained), Path(temporary)
+        )
+        _write_onnx(files, runtimes)
+        total = len(params.inference.threads) + len(runtimes)
+        with progress(f"inference {architecture}", total) as advance:
+            races = []
+            for threads in params.inference.threads:
+                races.append(_race(files, runtimes, threads))
+                advance(f"{len(runtimes)} runtimes, threads {threads}")
+            memory = {}
+            for name in runtimes:
+                memory[name] = _memory(files, name, params.train.threads)
+                advance(f"{name}: {memory[name]:.0f} MiB")
+    _check_predicts_as_trained(trained, races)
+    rounds = pd.DataFrame([row.model_dump() for each in races for row in each.rows])
+    rounds.insert(0, "architecture", architecture)
+    table = pd.DataFrame(
+        [
+            {
+                "architecture": architecture,
+                "runtime": name,
+                "skipped": reasons.get(name),
+                "test_accuracy": races[0].test_accuracy.get(name),
+                "file_kib": _kib(races[0].file_bytes.get(name)),
+                "process_memory_mib": memory.get(name),
+            }
+            for name in RUNTIMES
+        ]
+    )
+    folder = FOLDER / architecture
+    with whole_directory(folder) as whole:
+        rounds.to_csv(whole / "rounds.csv", index=False, lineterminator="\n")
+        table.to_csv(whole / "runtimes.csv", index=False, lineterminator="\n")
+    say(f"{folder}/ written")
+
+
+def _write_onnx(files: Files, runtimes: list[str]) -> None:
+    if not any(name.startswith("ONNX") for name in runtimes):
+        return
+    from pipeline.inference.onnx_files import write_float32, write_int8
+
+    float32 = files.folder / "float32.onnx"
+    write_float32(load_folded(files.float32), float32)
+    write_int8(float32, files.folder / "int8.onnx")
+
+
+def _race(files: Files, runtimes: list[str], threads: int) -> Race:
+    names = [part for name in runtimes for part in ("--runtime", name)]
+    return Race.model_validate_json(_run("race", files, threads, names))
+
+
+def _memory(files: Files, runtime: str, threads: int) -> float:
+    text = _run("footprint", files, threads, ["--runtime", runtime])
+    return float(json.loads(text)["process_memory"]) / MIB
+
+
+def _run(command: str, files: Files, threads: int, options: list[str]) -> str:
+    output = files.folder / f"{command}.json"
+    output.unlink(missing_ok=True)
+    arguments = [
+        *(sys.executable, "-m", "pipeline", command),
+        *("--float32", str(files.float32), "--packed", str(files.packed)),
+        *("--folder", str(files.folder), "--threads", str(threads)),
+        *("--output", str(output), *options),
+    ]
+    finished = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    if finished.returncode != 0 or not output.exists():
+        said = "\n".join(finished.stderr.strip().splitlines()[-3:])
+        raise PipelineError(
+            f"`{command}` of {', '.join(options[1::2])} ended with status "
+            f"{finished.returncode}:\n{said}"
+        )
+    return output.read_text(encoding="utf-8")
+
+
+def _check_predicts_as_trained(trained: str, races: list[Race]) -> None:
+    metrics = json.loads((RUNS / trained / "metrics.json").read_text(encoding="utf-8"))
+    expected = metrics["test"]["accuracy"]
+    for each in races:
+        actual = each.test_accuracy[PACKED]
+        if round(actual, 4) != round(expected, 4):
+            raise PipelineError(
+                f"{model_path(trained)} predicts {actual:.2f} % of the test set, the trained "
+                f"network predicted {expected:.2f} %: run `dvc repro --force` to train it again"
+            )
+
+
+def _kib(size: int | None) -> float | None:
+    return None if size is None else size / 1024

@@ -1,0 +1,99 @@
+"""A process that trains while it is asked to: rounds can then alternate between processes."""
+
+import json
+import subprocess
+import sys
+from types import TracebackType
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.engine import load_data
+from pipeline.errors import PipelineError
+from pipeline.params import Params
+from pipeline.training_clock import TrainingClock
+
+
+class Answer(BaseModel):
+    """What a worker says after a round; memory in bytes, up to then."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epoch_seconds: float
+    training_memory: int
+    process_memory: int
+
+
+def work(params: Params, architecture: str, method_name: str, batch: int, threads: int) -> None:
+    """Train for as many seconds as each line of the standard input says, and print an Answer.
+
+    Raises:
+        PipelineError: an unknown method, or missing data.
+    """
+    params.check_method(method_name)
+    method = params.methods[method_name]
+    clock = TrainingClock(load_data(method), method, architecture, batch, threads)
+    for line in sys.stdin:
+        timing = clock.run(float(line))
+        answer = {
+            "epoch_seconds": timing.epoch_seconds,
+            "training_memory": clock.memory.since_start(),
+            "process_memory": clock.memory.of_process(),
+        }
+        print(json.dumps(answer), flush=True)
+
+
+class Worker:
+    """The other end of `work`: a process that waits between rounds. Use it as a context."""
+
+    def __init__(self, architecture: str, method: str, batch: int, threads: int) -> None:
+        self._what = f"{method}, {architecture}, batch {batch}, threads {threads}"
+        command = [
+            *(sys.executable, "-m", "pipeline", "work", "--architecture", architecture),
+            *("--method", method, "--batch-size", str(batch), "--threads", str(threads)),
+        ]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, seconds: float) -> Answer:
+        """Let the process train for `seconds`.
+
+        Raises:
+            PipelineError: it ended, for want of memory perhaps; the message says what it said.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(f"{seconds}\n")
+            self._process.stdin.flush()
+            return Answer.model_validate_json(self._process.stdout.readline())
+        except (OSError, ValidationError) as error:
+            raise PipelineError(self._failure()) from error
+
+    def _failure(self) -> str:
+        self._process.kill()
+        _, errors = self._process.communicate()
+        status = self._process.returncode
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        said = "\n".join(errors.strip().splitlines()[-3:])
+        return (
+            f"the process that measures {self._what} ended with {how}. Most often the memory of "
+            f"this machine is not enough: leave that point out of profile.scaling.\n{said}"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
