@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from pipeline.aggregate import REPORTS, TABLES
 from pipeline.errors import PipelineError
-from pipeline.figures import confusion, costs, curves, ledger, memory
+from pipeline.figures import confusion, costs, curves, inference, ledger, memory, scaling
 from pipeline.figures.style import STYLE
 from pipeline.outputs import whole_directory
 from pipeline.progress import say
@@ -26,6 +26,8 @@ DRAWINGS: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "memory": (memory.draw_memory, ("memory_curve",)),
     "phases": (ledger.draw_phases, ("phases",)),
     "ledger": (ledger.draw_ledger, ("ledger", "costs")),
+    "scaling": (scaling.draw_scaling, ("scaling",)),
+    "inference": (inference.draw_inference, ("inference",)),
     "confusion": (confusion.draw_confusion, ("confusion",)),
 }
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from tabulate import tabulate
 
+from pipeline.markdown import markdown
 from pipeline.params import BASELINE, Params
 from pipeline.published import load_published, runs_of, study_batch
 from pipeline.ratios import ROUNDS_FOR_INTERVAL, Estimate
+from pipeline.summary_inference import inference_section
+from pipeline.summary_scaling import scaling_section, time_to_accuracy_section
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,9 @@ def render_summary(report: Report) -> str:
         _answer(report),
         *(_architecture(report, name) for name in report.params.architectures),
         _study(report),
+        time_to_accuracy_section(report.tables["time_to_accuracy"], report.params),
+        scaling_section(report.tables["scaling"], report.params),
+        inference_section(report.tables["inference"], report.tables["runtimes"]),
         _figures(),
         _recipes(report),
         _measured_on(report),
@@ -166,8 +171,9 @@ def _architecture(report: Report, architecture: str) -> str:
         "Where an epoch's time goes, in seconds, medians over rounds "
         "([phases.csv](tables/phases.csv)). *Data* is the batch made from uint8 or 4-bit pixels: "
         "what is trained in bits reads them where they lie. *Loop* is what lies between steps. "
-        "Normalization is part of forward and backward; in bits, backward computes again the sums "
-        "that forward did not keep:",
+        "*Normalization* is that of both passes, in bits with the binarization of activations; "
+        "torch's is told apart by hooks, which cost some time that the tables above do not have. "
+        "In bits, backward computes again the sums that forward did not keep:",
         _phases_markdown(report, architecture),
     ]
     printed = _printed(report, architecture)
@@ -202,7 +208,7 @@ def _accuracy_markdown(report: Report, accuracy: pd.DataFrame) -> str:
                 f"{row['model_kib'] / float_kib:.3f}",
             ]
         )
-    return _markdown(
+    return markdown(
         [
             "method",
             "test %",
@@ -231,7 +237,7 @@ def _costs_markdown(report: Report, architecture: str, batch: int) -> str:
                 _interval(row, "process_memory_mib"),
             ]
         )
-    return _markdown(
+    return markdown(
         ["method", "s an epoch", "× float", "training MiB", "× float", "process MiB", "× float"],
         rows,
     )
@@ -247,7 +253,7 @@ def _phases_markdown(report: Report, architecture: str) -> str:
         for batch in report.params.profiled_batch_sizes
         for method in report.params.methods
     ]
-    return _markdown(["batch, method", *names], rows)
+    return markdown(["batch, method", *names], rows)
 
 
 def _interval(row: "pd.Series[Any]", column: str) -> str:
@@ -288,7 +294,7 @@ def _study(report: Report) -> str:
             "lost. A claim holds if ours points the same way; it is undecided if our interval "
             f"(for time and memory the {_interval_name(report)}, for accuracy the range over "
             "seeds) holds 0.",
-            _markdown(
+            markdown(
                 ["network", "comparison", "quantity", "study", "ours", "direction holds"], rows
             ),
         ]
@@ -318,7 +324,7 @@ def _printed(report: Report, architecture: str) -> str:
             )
     if not rows:
         return ""
-    return _markdown(
+    return markdown(
         [
             "study's run",
             "training / test, study",
@@ -350,7 +356,7 @@ def _recipes(report: Report) -> str:
             "of the optimizer's moments. *Weight noise* that is annealed falls over the training "
             "from 1, the study's stochastic binarization, to 0, the deterministic one that "
             "predicts; constant, it stays 1.",
-            _markdown(["", *methods], [["engine", *engines], *rows]),
+            markdown(["", *methods], [["engine", *engines], *rows]),
         ]
     )
 
@@ -369,9 +375,13 @@ FIGURES = {
     "memory": "Resident memory of the process over time, sampled from outside; time 0 is the "
     "moment the network is built.",
     "phases": "Where an epoch's time goes, medians over rounds.",
-    "ledger": "Which bytes a training step holds, counted array by array. What lies between them "
-    "and the measured peak is temporaries that are not counted, and code that is first needed in "
-    "training: most of it the buffers of torch's matrix products.",
+    "ledger": "Which bytes a training step holds, counted array by array. The rest of the measured "
+    "peak is memory that was freed and that the C library kept, which is most of float's rest at "
+    "a large batch (`MALLOC_MMAP_THRESHOLD_=65536` in the environment gives most of it back), and "
+    "code and stacks that training touches first.",
+    "scaling": "Seconds an epoch and training memory against hidden width, batch size, depth and "
+    "threads, both axes logarithmic.",
+    "inference": "Microseconds an image against batch size, both axes logarithmic.",
     "confusion": "Confusion matrices on the test set, mean over seeds; a row adds up to 100 %.",
 }
 
@@ -399,7 +409,8 @@ def _measured_on(report: Report) -> str:
             "Every measurement is a fresh process; the methods take turns, round after round, "
             "so that drift hits all alike ([measurements.csv](tables/measurements.csv)). An epoch "
             "is forward, backward and update over all training images, converted from uint8 batch "
-            "by batch, without evaluation; of a measurement's epochs the fastest counts. "
+            "by batch, without evaluation; a measurement trains for a part of an epoch or more, in "
+            "three parts, of which the fastest counts. "
             "*Training memory* is the peak above the moment just before the network is built; "
             "*process memory* is the peak of the whole process. Most of float's is the import of "
             "torch (a CUDA build costs several hundred MiB more than a CPU build), which what is "
@@ -446,17 +457,6 @@ def _row(table: pd.DataFrame, **keys: object) -> "pd.Series[Any]":
     for column, value in keys.items():
         table = table[table[column] == value]
     return table.iloc[0]
-
-
-def _markdown(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    align = ["left", *("right" for _ in headers[1:])]
-    return tabulate(
-        [[str(cell) for cell in row] for row in rows],
-        headers=list(headers),
-        tablefmt="github",
-        colalign=align,
-        disable_numparse=True,
-    )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,0 +1,39 @@
+"""Time and memory against width, batch size, depth and threads."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator, StrMethodFormatter
+
+from pipeline.figures.style import MARKERS, colour_of, in_order, method_legend, panels
+
+_LABELS = {
+    "width": "hidden width",
+    "batch": "batch size",
+    "depth": "hidden layers",
+    "threads": "threads",
+}
+_COSTS = {"epoch_seconds": "s an epoch", "training_memory_mib": "training memory, MiB"}
+
+
+def draw_scaling(scaling: pd.DataFrame) -> Figure:
+    """Draw a column an axis, time above and training memory below, both logarithmic."""
+    axes = in_order(scaling["axis"])
+    colours = colour_of(scaling["method"])
+    figure = Figure(figsize=(4.4 * len(axes), 8.4))
+    grid = panels(figure, len(_COSTS), len(axes))
+    for row, (cost, label) in zip(grid, _COSTS.items(), strict=True):
+        for ax, axis in zip(row, axes, strict=True):
+            chosen = scaling[scaling["axis"] == axis]
+            values = sorted(chosen["value"].unique())
+            for (method, colour), marker in zip(colours.items(), MARKERS, strict=False):
+                line = chosen[chosen["method"] == method].sort_values("value")
+                ax.plot(line["value"], line[cost], color=colour, marker=marker)
+            ax.set(xscale="log", yscale="log", xlabel=_LABELS[axis])
+            ax.set_xticks(values)
+            ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            ax.xaxis.set_minor_locator(NullLocator())
+            ax.tick_params(axis="x", rotation=45 if len(values) > 4 else 0)
+            ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        row[0].set_ylabel(label)
+    method_legend(figure, colours, [])
+    return figure
