@@ -11,7 +11,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from typing import Annotated, BinaryIO, Literal, NoReturn
+from typing import Annotated, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,9 @@ def read_arrays(file: BinaryIO, entries: Mapping[str, object]) -> Arrays:
         InvalidError: an entry is not one, or the arrays are not, one after another, the rest
             of the file.
     """
+    # Nor could others be part of the checksum: JSON has halves of characters.
+    for name in entries:
+        require(name.isascii(), f"in its header, {shown(name)}: a name must be ASCII")
     checked = {name: _entry(name, entry) for name, entry in entries.items()}
     in_order = sorted(checked.items(), key=lambda item: item[1].data_offsets)
     position = 0
@@ -106,7 +109,7 @@ def read_arrays(file: BinaryIO, entries: Mapping[str, object]) -> Arrays:
 
 
 def parse(text: str, where: str) -> dict[str, object]:
-    """Return the JSON object in `text`, which has no key twice and no fractions.
+    """Return the JSON object in `text`, which has no key twice.
 
     Raises:
         InvalidError: there is none; the message begins with `where`.
@@ -117,13 +120,8 @@ def parse(text: str, where: str) -> dict[str, object]:
         require(len(content) == len(pairs), f"{where} has a key twice")
         return content
 
-    def refuse(_: str) -> NoReturn:
-        raise InvalidError(f"{where} has a number that is not whole")
-
     try:
-        content = json.loads(
-            text, object_pairs_hook=unique, parse_float=refuse, parse_constant=refuse
-        )
+        content = json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise InvalidError(f"{where} is not JSON: {error}") from None
     require(isinstance(content, dict), f"{where} is not a JSON object")

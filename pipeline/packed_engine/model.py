@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 import binary_kernels as kernels
 import numpy as np
@@ -223,7 +223,7 @@ def load(path: Path) -> PackedModel:
 class _Header(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    version: Literal[1]
+    version: int
     widths: Annotated[list[Annotated[int, Field(ge=1, le=_MOST_WIDTH)]], Field(min_length=2)]
     pixel_bits: Annotated[int, Field(ge=1, le=4)]
     sha256: str
@@ -253,10 +253,11 @@ def _validate(header: _Header, tensors: dict[str, NDArray[np.generic]]) -> Packe
         _numbers(tensors, f"layers.{last}.scale", np.float32, widths[-1]),
         _numbers(tensors, f"layers.{last}.shift", np.float32, widths[-1]),
     )
+    for numbers in (scores.scale, scores.shift):
+        require(bool(np.isfinite(numbers).all()), "a scale or shift is not finite")
     scale, shift = (np.abs(row.astype(np.float64)) for row in (scores.scale, scores.shift))
-    # Nor is a comparison with NaN.
-    finite = scale * _MOST_SUM + shift <= _MOST_SCORE
-    require(bool(finite.all()), "a scale or shift is too large, or not finite")
+    largest = (scale * _MOST_SUM + shift).max()
+    require(bool(largest <= _MOST_SCORE), "a scale or shift is too large")
     model = PackedModel(tuple(widths), header.pixel_bits, tuple(hidden), scores)
     unknown = set(tensors) - set(model._tensors())
     require(not unknown, f"it has unknown arrays: {shown(', '.join(sorted(unknown)))}")
@@ -270,7 +271,7 @@ def _header(metadata: object) -> _Header:
     content = parse(text, "its description")
     version = content.get("version")
     # First of all: another version may differ in everything else.
-    if isinstance(version, int) and version != VERSION:
+    if type(version) is int and version != VERSION:
         raise _VersionError(
             f"it is of version {shown(str(version))}, and this program reads version {VERSION}"
         )
