@@ -196,6 +196,7 @@ METADATA = '{"__metadata__":{'
         ("[3]", "[1,1,3]", "shape: List should have at most 2"),
         ("[3]", "[]", "shape: List should have at least 1"),
         ("[3]", "[3.0]", "shape.0: Input should be a valid integer"),
+        ("[0,12]", "[-0,12]", "its header has the number -0"),
         ("[3]", "[NaN]", "shape.0: Input should be a valid integer"),
         ("[3]", "[true]", "shape.0: Input should be a valid integer"),
         ("[3]", "3", "shape: Input should be a valid list"),

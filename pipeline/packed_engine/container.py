@@ -120,8 +120,13 @@ def parse(text: str, where: str) -> dict[str, object]:
         require(len(content) == len(pairs), f"{where} has a key twice")
         return content
 
+    def whole(digits: str) -> int:
+        # 0 to Python, a fraction to the library.
+        require(digits != "-0", f"{where} has the number -0")
+        return int(digits)
+
     try:
-        content = json.loads(text, object_pairs_hook=unique)
+        content = json.loads(text, object_pairs_hook=unique, parse_int=whole)
     except (ValueError, RecursionError) as error:
         raise InvalidError(f"{where} is not JSON: {error}") from None
     require(isinstance(content, dict), f"{where} is not a JSON object")

@@ -34,6 +34,7 @@ REFUSALS = (
     "is not JSON",
     "is not a JSON object",
     "has a key twice",
+    "has the number -0",
     "is not a packed network",
     "it is of version",
     "in its header",
