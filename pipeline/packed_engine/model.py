@@ -11,19 +11,29 @@ of the arrays.
 
 import hashlib
 import json
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from pipeline.errors import PipelineError
+from pipeline.packed_engine.container import (
+    METADATA,
+    InvalidError,
+    first_error,
+    parse,
+    read_arrays,
+    read_header,
+    require,
+    shown,
+)
 from pipeline.packed_engine.layer import BinaryLayer
 from pipeline.packed_engine.normalization import EPSILON
 
@@ -33,7 +43,10 @@ FORMAT = "packed-network"
 VERSION = 1
 # Sums up to here are exact in float32, in which scores are computed.
 _MOST_SUM = 2**24 - 1
-_MOST_WIDTH = 10**8
+# Every sum of so many pixels of 4 bits is.
+_MOST_WIDTH = _MOST_SUM // 15
+# Half of what float32 holds, for what rounding adds.
+_MOST_SCORE = float(np.finfo(np.float32).max) / 2
 
 
 @dataclass(frozen=True)
@@ -140,45 +153,42 @@ def _digest(tensors: dict[str, NDArray[np.generic]]) -> str:
 def load(path: Path) -> PackedModel:
     """Load and validate what `PackedModel.save` wrote.
 
+    Whatever the file holds, it takes no more memory than a few times the file's size.
+
     Raises:
         PipelineError: the file is missing, damaged, of another format or version, or does
             not hold what its header says; the message says which.
     """
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        # A pipe would be waited for.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise PipelineError(f"cannot read {path}: it is not a file. Name a model's file")
+        with path.open("rb") as file:
+            entries = read_header(file)
+            header = _header(entries.pop(METADATA, None))
+            tensors = read_arrays(file, entries)
+        return _validate(header, tensors)
     except OSError as error:
-        raise PipelineError(f"cannot read {path}: {error}") from error
-    except (SafetensorError, ValueError, TypeError) as error:
-        raise PipelineError(f"{path} is not a model file, or is damaged: {error}") from error
-    try:
-        return _validate(metadata, tensors)
-    except _InvalidError as error:
-        raise PipelineError(f"{path} is not a valid model: {error}") from error
+        raise PipelineError(f"cannot read {path}: {error.strerror}") from error
+    except InvalidError as error:
+        raise PipelineError(f"{path} is not a valid model: {error}. {error.remedy}") from error
 
 
 class _Header(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    version: Literal[1]
+    version: int
     widths: Annotated[list[Annotated[int, Field(ge=1, le=_MOST_WIDTH)]], Field(min_length=2)]
     pixel_bits: Annotated[int, Field(ge=1, le=4)]
     sha256: str
 
 
-class _InvalidError(Exception):
-    pass
+class _VersionError(InvalidError):
+    remedy = "Use the program's version that wrote it, or train the model again"
 
 
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise _InvalidError(message)
-
-
-def _validate(metadata: dict[str, str], tensors: dict[str, NDArray[np.generic]]) -> PackedModel:
-    header = _header(metadata)
-    _require(header.sha256 == _digest(tensors), "its checksum does not fit")
+def _validate(header: _Header, tensors: dict[str, NDArray[np.generic]]) -> PackedModel:
+    require(header.sha256 == _digest(tensors), "its checksum does not fit")
     widths = header.widths
     hidden = [
         Hidden(
@@ -188,7 +198,9 @@ def _validate(metadata: dict[str, str], tensors: dict[str, NDArray[np.generic]])
         for index, (fan_in, fan_out) in enumerate(pairwise(widths[:-1]))
     ]
     for layer in hidden:
-        _require(bool((np.abs(layer.thresholds) <= _MOST_SUM).all()), "a threshold is too large")
+        # Not by absolute value: int32's least number has none.
+        fits = (layer.thresholds >= -_MOST_SUM) & (layer.thresholds <= _MOST_SUM)
+        require(bool(fits.all()), "a threshold is too large")
     last = len(hidden)
     scores = Scores(
         _bits(tensors, last, widths[-2], widths[-1]),
@@ -196,21 +208,31 @@ def _validate(metadata: dict[str, str], tensors: dict[str, NDArray[np.generic]])
         _numbers(tensors, f"layers.{last}.shift", np.float32, widths[-1]),
     )
     for numbers in (scores.scale, scores.shift):
-        _require(bool(np.isfinite(numbers).all()), "a scale or shift is not finite")
+        require(bool(np.isfinite(numbers).all()), "a scale or shift is not finite")
+    scale, shift = (np.abs(row.astype(np.float64)) for row in (scores.scale, scores.shift))
+    largest = (scale * _MOST_SUM + shift).max()
+    require(bool(largest <= _MOST_SCORE), "a scale or shift is too large")
     model = PackedModel(tuple(widths), header.pixel_bits, tuple(hidden), scores)
     unknown = set(tensors) - set(model._tensors())
-    _require(not unknown, f"it has unknown arrays: {', '.join(sorted(unknown))}")
+    require(not unknown, f"it has unknown arrays: {shown(', '.join(sorted(unknown)))}")
     return model
 
 
-def _header(metadata: dict[str, str]) -> _Header:
-    _require(set(metadata) == {FORMAT}, "it is not a packed network")
+def _header(metadata: object) -> _Header:
+    text = metadata.get(FORMAT) if isinstance(metadata, dict) and len(metadata) == 1 else None
+    if not isinstance(text, str):
+        raise InvalidError("it is not a packed network")
+    content = parse(text, "its description")
+    version = content.get("version")
+    # First of all: another version may differ in everything else.
+    if type(version) is int and version != VERSION:
+        raise _VersionError(
+            f"it is of version {shown(str(version))}, and this program reads version {VERSION}"
+        )
     try:
-        return _Header.model_validate_json(metadata[FORMAT])
+        return _Header.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "it"
-        raise _InvalidError(f"in its header, {where}: {first['msg']}") from None
+        raise InvalidError(f"in its header, {first_error(error)}") from None
 
 
 def _bits(
@@ -218,12 +240,12 @@ def _bits(
 ) -> NDArray[np.uint8]:
     name = f"layers.{layer}.bits"
     array = tensors.get(name)
-    _require(array is not None, f"{name} is missing")
+    require(array is not None, f"{name} is missing")
     assert array is not None
     expected = (outputs, -(-inputs // 8))
-    _require(array.dtype == np.uint8 and array.shape == expected, f"{name} has another shape")
+    require(array.dtype == np.uint8 and array.shape == expected, f"{name} has another shape")
     past = (0xFF << (inputs % 8)) & 0xFF if inputs % 8 else 0
-    _require(not (array[:, -1].astype(np.uint8) & past).any(), f"{name} has bits past its last")
+    require(not (array[:, -1].astype(np.uint8) & past).any(), f"{name} has bits past its last")
     return np.ascontiguousarray(array, np.uint8)
 
 
@@ -231,7 +253,7 @@ def _numbers(
     tensors: dict[str, NDArray[np.generic]], name: str, dtype: type[_T], count: int
 ) -> NDArray[_T]:
     array = tensors.get(name)
-    _require(array is not None, f"{name} is missing")
+    require(array is not None, f"{name} is missing")
     assert array is not None
-    _require(array.dtype == dtype and array.shape == (count,), f"{name} has another shape")
+    require(array.dtype == dtype and array.shape == (count,), f"{name} has another shape")
     return np.ascontiguousarray(array, dtype)

@@ -1,0 +1,33 @@
+"""`python -m tests.fuzz CASES [SEED]`: see `run`."""
+
+import argparse
+import sys
+import time
+import traceback
+import warnings
+
+from tests.fuzz.run import PREDICTED, FindingError, run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
+    parser.add_argument("cases", type=int)
+    parser.add_argument("seed", type=int, nargs="?", default=1)
+    arguments = parser.parse_args()
+    # As in the tests: an overflow, say, is a finding.
+    warnings.simplefilter("error")
+    start = time.monotonic()
+    try:
+        outcomes = run(arguments.cases, arguments.seed, lambda line: print(line, flush=True))
+    except FindingError as error:
+        traceback.print_exc()
+        print(f"fuzz: FOUND {error}", file=sys.stderr)
+        return 1
+    refused = outcomes.total() - outcomes[PREDICTED]
+    print(f"{outcomes.total()} cases in {time.monotonic() - start:.0f} s, {refused} refused:")
+    for name, count in outcomes.most_common():
+        print(f"{count:8} {name}")
+    return 0
+
+
+sys.exit(main())
