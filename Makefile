@@ -26,11 +26,11 @@ lint: $(INSTALLED)
 constraints:
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install '.[dev]'
+	$(BIN)/python -m pip install '.[dev,peers]'
 	$(BIN)/python -m pip freeze | grep -v '^binary-network-pipeline' > constraints.txt
 
 $(INSTALLED): pyproject.toml constraints.txt $(KERNELS)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --constraint constraints.txt '.[dev]'
+	$(BIN)/python -m pip install --constraint constraints.txt '.[dev,peers]'
 	touch $(INSTALLED)

@@ -15,6 +15,8 @@ from pipeline.aggregate import aggregate
 from pipeline.cli import app
 from pipeline.data import store
 from pipeline.errors import PipelineError
+from pipeline.inference import stage
+from pipeline.inference.runtimes import PACKED, RUNTIMES
 from pipeline.params import load_params
 from pipeline.plot import DRAWINGS, plot
 from pipeline.summary import FIGURES
@@ -33,7 +35,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def trained(project: Path, results: Path) -> Path:
+def trained(project: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project after fetch, train and profile; made once, copied for every test."""
     path = project / "params.yaml"
     # One architecture and batch size: every measurement is a process that imports torch.
@@ -57,6 +59,10 @@ def trained(project: Path, results: Path) -> Path:
                 arguments = ("--architecture", architecture, "--method", method)
                 command("train", *arguments, "--seed", str(seed))
         command("profile", "--architecture", architecture)
+        # It compiles for many seconds.
+        monkeypatch.setattr(stage, "skipped", lambda: {"torch.compile": "left out by the tests"})
+        command("inference", "--architecture", architecture)
+    command("scaling")
     shutil.copytree(project, kept)
     return project
 
@@ -76,6 +82,63 @@ def test_profiles_measure_every_method_in_every_round(trained: Path) -> None:
     assert (curve["process_memory_mib"] >= 1).all()
 
 
+def test_scaling_measures_every_axis(trained: Path) -> None:
+    table = pd.read_csv(trained / "profiles/scaling/rounds.csv")
+    assert set(table["axis"]) == {"width", "batch", "depth", "threads"}
+    assert set(table[table["axis"] == "depth"]["architecture"]) == {"mlp-8-8"}
+    assert set(table[table["axis"] == "threads"]["threads"]) == {1}
+    methods = load_params().profile.scaling.methods
+    rounds = table.groupby(["axis", "method"])["round"].apply(list)
+    assert set(rounds.index.get_level_values("method")) == set(methods)
+    assert all(numbers == [1, 2] for numbers in rounds)
+    assert (table[["epoch_seconds", "training_memory_mib"]] > 0).all(axis=None)
+
+
+def test_a_scaling_of_another_grid_is_noticed(trained: Path) -> None:
+    params = load_params()
+    profile = params.profile.model_copy(update={"grid": "full"})
+    with pytest.raises(PipelineError, match="measured with another grid"):
+        aggregate(params.model_copy(update={"profile": profile}))
+
+
+def test_a_point_that_cannot_run_is_named(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree("profiles/scaling")
+    # As a system without memory left ends a process.
+    killed = trained / "killed"
+    killed.write_text("#!/bin/sh\nkill -9 $$\n")
+    killed.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(killed))
+    with pytest.raises(PipelineError, match=r"float, mlp-8, batch 10, .* ended with signal 9"):
+        command("scaling")
+    assert not Path("profiles/scaling").exists()
+
+
+def test_inference_compares_what_is_installed(trained: Path) -> None:
+    folder = trained / "profiles/inference/mlp-8"
+    runtimes = pd.read_csv(folder / "runtimes.csv").set_index("runtime")
+    assert runtimes.loc["torch.compile", "skipped"] == "left out by the tests"
+    ran = runtimes[runtimes["skipped"].isna()]
+    assert {"torch", "torch int8", "packed"} <= set(ran.index)
+    rounds = pd.read_csv(folder / "rounds.csv")
+    assert set(rounds["runtime"]) == set(ran.index)
+    assert set(rounds["batch_size"]) == {1, 7}
+    assert (rounds["seconds"] > 0).all()
+    metrics = json.loads((trained / "runs/mlp-8-float-1/metrics.json").read_text())
+    assert ran.loc["torch", "test_accuracy"] == pytest.approx(metrics["test"]["accuracy"])
+
+
+def test_a_model_that_predicts_otherwise_is_noticed(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "skipped", lambda: dict.fromkeys(set(RUNTIMES) - {PACKED}, "no"))
+    path = Path("runs/mlp-8-deterministic-1/metrics.json")
+    metrics = json.loads(path.read_text())
+    metrics["test"]["accuracy"] += 1
+    path.write_text(json.dumps(metrics))
+    with pytest.raises(PipelineError, match="to train it again"):
+        command("inference", "--architecture", "mlp-8")
+
+
 def test_aggregate_and_plot_write_the_report(trained: Path) -> None:
     command("aggregate")
     command("plot")
@@ -88,6 +151,7 @@ def test_aggregate_and_plot_write_the_report(trained: Path) -> None:
         *("epoch_seconds", "epoch_ratio", "process_memory_mib", "process_memory_ratio"),
         *("training_memory_mib", "training_memory_ratio", "model_kib", "model_ratio"),
     }
+    assert {"images_per_second", "latency_us"} <= set(metrics["mlp-8"]["deterministic"])
     assert "epoch_ratio" not in metrics["mlp-8"]["float"]
 
     summary = (reports / "summary.md").read_text()
@@ -202,6 +266,8 @@ def test_a_failed_measurement_leaves_no_profile(trained: Path) -> None:
         (["train", "--architecture", "mlp-8", "--method", "float", "--seed", "7"], "seed 7"),
         (["train", "--architecture", "mlp-8", "--method", "float", "--seed", "1"], "fetch"),
         (["profile", "--architecture", "mlp-8"], "fetch"),
+        (["scaling"], "fetch"),
+        (["inference", "--architecture", "mlp-8"], "fetch"),
         (["aggregate"], "is missing"),
         (["plot"], "aggregate` first"),
     ],
