@@ -79,6 +79,7 @@ def test_profiles_measure_every_method_in_every_round(trained: Path) -> None:
 def test_aggregate_and_plot_write_the_report(trained: Path) -> None:
     command("aggregate")
     command("plot")
+    command("page")
     reports = trained / "reports"
     metrics = json.loads((reports / "metrics.json").read_text())
     assert set(metrics) == {"mlp-8"}
@@ -104,6 +105,7 @@ def test_aggregate_and_plot_write_the_report(trained: Path) -> None:
         # More than a blank page: the mean of white is 1.
         assert picture[..., :3].mean() < 0.99
         assert (reports / "figures" / f"{name}.svg").read_text().startswith("<?xml")
+    assert (reports / "index.html").read_text("utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_metrics_are_the_means_of_the_runs(trained: Path) -> None:
@@ -204,6 +206,7 @@ def test_a_failed_measurement_leaves_no_profile(trained: Path) -> None:
         (["profile", "--architecture", "mlp-8"], "fetch"),
         (["aggregate"], "is missing"),
         (["plot"], "aggregate` first"),
+        (["page"], "aggregate` first"),
     ],
 )
 def test_bad_input_is_one_message_and_a_status(
