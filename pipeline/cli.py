@@ -148,6 +148,14 @@ def plot() -> None:
 
 
 @app.command()
+def page() -> None:
+    """Write reports/index.html, the report as one interactive page, from the tables."""
+    from pipeline.page import page as run
+
+    run()
+
+
+@app.command()
 def benchmark(
     threads: Annotated[int, typer.Option(min=1, max=256, help="For both sides.")] = 2,
     rounds: Annotated[

@@ -1,6 +1,5 @@
 """reports/summary.md: the answer first, then the tables behind it."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from pipeline.published import load_published, runs_of, study_batch
 from pipeline.ratios import ROUNDS_FOR_INTERVAL, Estimate
 from pipeline.summary_inference import inference_section
 from pipeline.summary_scaling import scaling_section, time_to_accuracy_section
+from pipeline.words import listed, span
 
 
 @dataclass(frozen=True)
@@ -70,20 +70,20 @@ def _answer(report: Report) -> str:
         f"**Trained in bits, binary networks saved "
         f"{_saved(in_bits, 'epoch_seconds', 'training time')} and "
         f"{_saved(in_bits, 'training_memory_mib', 'training memory')}, and lost "
-        f"{_range(lost, 1)} points of test accuracy.**",
+        f"{span(lost, 1)} points of test accuracy.**",
         f"Against float32 networks of the same layers in torch at batch {batch}, an epoch took "
-        f"{_range(in_bits['epoch_seconds_ratio'], 2)} times as long, training "
-        f"{_range(in_bits['training_memory_mib_ratio'], 2)} times the memory and the whole "
-        f"process {_range(in_bits['process_memory_mib_ratio'], 2)} times (medians; the list below "
+        f"{span(in_bits['epoch_seconds_ratio'], 2)} times as long, training "
+        f"{span(in_bits['training_memory_mib_ratio'], 2)} times the memory and the whole "
+        f"process {span(in_bits['process_memory_mib_ratio'], 2)} times (medians; the list below "
         f"says where the rounds do not tell the two apart).",
     ]
     if simulated:
         in_floats = costs[costs["method"].isin(simulated)]
         sentences.append(
-            f"*Simulated*, as most people train binary networks ({_listed(simulated)}: every +1 "
+            f"*Simulated*, as most people train binary networks ({listed(simulated)}: every +1 "
             f"and -1 a float32 number, every product a float32 product), they saved nothing that "
-            f"comes from bits: {_range(in_floats['epoch_seconds_ratio'], 2)} times the time and "
-            f"{_range(in_floats['training_memory_mib_ratio'], 2)} times the memory of float32."
+            f"comes from bits: {span(in_floats['epoch_seconds_ratio'], 2)} times the time and "
+            f"{span(in_floats['training_memory_mib_ratio'], 2)} times the memory of float32."
         )
     sentences.append(_claims_held(report))
     details = [f"- {_verdict(report, name)}" for name in report.params.architectures]
@@ -95,15 +95,9 @@ def _saved(binary: pd.DataFrame, column: str, what: str) -> str:
     less = binary[binary[f"{column}_ratio_upper"] < 1]
     if less.empty:
         return f"no {what}"
-    percent = _range(100 * (1 - less[f"{column}_ratio"]), 0)
+    percent = span(100 * (1 - less[f"{column}_ratio"]), 0)
     where = "" if len(less) == len(binary) else f" in {len(less)} of {len(binary)} cases"
     return f"{percent} % of {what}{where}"
-
-
-def _range(values: Iterable[float], digits: int) -> str:
-    numbers = list(values)
-    low, high = (f"{end:.{digits}f}" for end in (min(numbers), max(numbers)))
-    return low if low == high else f"{low} to {high}"
 
 
 def _simulated(report: Report) -> list[str]:
@@ -119,7 +113,7 @@ def _claims_held(report: Report) -> str:
         yes, no = (int((holds == verdict).sum()) for verdict in ("yes", "no"))
         counts.append(f"on {quantity} in {yes} of {len(holds)} (opposite in {no})")
     return (
-        f"The direction of what the study says about these networks holds here {_listed(counts)}; "
+        f"The direction of what the study says about these networks holds here {listed(counts)}; "
         "the rest is undecided."
     )
 
@@ -399,9 +393,7 @@ def _measured_on(report: Report) -> str:
     machines: dict[str, list[str]] = {}
     for architecture, machine in report.environments.items():
         machines.setdefault(_machine(machine), []).append(architecture)
-    lines = [
-        f"- {_listed(architectures)}: {machine}" for machine, architectures in machines.items()
-    ]
+    lines = [f"- {listed(architectures)}: {machine}" for machine, architectures in machines.items()]
     return "\n\n".join(
         [
             "## How it was measured",
@@ -457,7 +449,3 @@ def _row(table: pd.DataFrame, **keys: object) -> "pd.Series[Any]":
     for column, value in keys.items():
         table = table[table[column] == value]
     return table.iloc[0]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -142,6 +142,7 @@ def test_a_model_that_predicts_otherwise_is_noticed(
 def test_aggregate_and_plot_write_the_report(trained: Path) -> None:
     command("aggregate")
     command("plot")
+    command("page")
     reports = trained / "reports"
     metrics = json.loads((reports / "metrics.json").read_text())
     assert set(metrics) == {"mlp-8"}
@@ -168,6 +169,7 @@ def test_aggregate_and_plot_write_the_report(trained: Path) -> None:
         # More than a blank page: the mean of white is 1.
         assert picture[..., :3].mean() < 0.99
         assert (reports / "figures" / f"{name}.svg").read_text().startswith("<?xml")
+    assert (reports / "index.html").read_text("utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_metrics_are_the_means_of_the_runs(trained: Path) -> None:
@@ -270,6 +272,7 @@ def test_a_failed_measurement_leaves_no_profile(trained: Path) -> None:
         (["inference", "--architecture", "mlp-8"], "fetch"),
         (["aggregate"], "is missing"),
         (["plot"], "aggregate` first"),
+        (["page"], "aggregate` first"),
     ],
 )
 def test_bad_input_is_one_message_and_a_status(

@@ -1,0 +1,90 @@
+"""Tables -> reports/index.html: one page with interactive charts, which needs nothing else."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from pipeline.aggregate import REPORTS, TABLES
+from pipeline.errors import PipelineError
+from pipeline.outputs import write_text
+from pipeline.page_parts import (
+    confusion,
+    costs,
+    curves,
+    inference,
+    scaling,
+    stacks,
+    time_to_accuracy,
+)
+from pipeline.page_parts.html import render
+from pipeline.page_parts.section import Needs, Section, Tables
+from pipeline.progress import say
+from pipeline.stored_tables import read_table
+
+PAGE = REPORTS / "index.html"
+
+# The sections from top to bottom, and what each is made from.
+SECTIONS: tuple[tuple[Callable[[Tables], Section], Needs], ...] = (
+    (costs.section, costs.NEEDS),
+    (stacks.time_section, stacks.PHASES),
+    (stacks.bytes_section, stacks.LEDGER),
+    (curves.error_section, curves.ERROR),
+    (curves.memory_section, curves.MEMORY),
+    (confusion.section, confusion.NEEDS),
+    (scaling.section, scaling.NEEDS),
+    (time_to_accuracy.section, time_to_accuracy.NEEDS),
+    (inference.section, inference.NEEDS),
+)
+# Without these there are no switches and no answer; without another, a section less.
+REQUIRED = costs.NEEDS
+# Tables with more rows than the page needs.
+THINNED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "memory_curve": curves.thin,
+    "confusion": confusion.thin,
+}
+
+
+def page() -> None:
+    """Write the page from the tables that there are.
+
+    Raises:
+        PipelineError: a table is damaged, costs or accuracy is missing, or the page cannot be
+            written.
+    """
+    tables = _read()
+    sections = [
+        section(tables)
+        for section, needs in SECTIONS
+        if all(name in tables.frames for name in needs)
+    ]
+    write_text(PAGE, render(tables, sections))
+    say(f"{PAGE} has {len(sections)} sections, {PAGE.stat().st_size / 1e6:.2f} MB")
+
+
+def _read() -> Tables:
+    """Read the columns that the sections need of every table that there is."""
+    columns: dict[str, list[str]] = {}
+    for _, needs in SECTIONS:
+        for name, needed in needs.items():
+            known = columns.setdefault(name, [])
+            known.extend(column for column in needed if column not in known)
+    frames = {}
+    for name, chosen in columns.items():
+        if name not in REQUIRED and not (TABLES / f"{name}.csv").exists():
+            continue
+        table = read_table(name)
+        if not table.empty:
+            frames[name] = _select(name, table, chosen)
+        elif name in REQUIRED:
+            raise PipelineError(f"{TABLES}/{name}.csv has no rows. Run `dvc repro aggregate`.")
+    return Tables(frames)
+
+
+def _select(name: str, table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    lacking = [column for column in columns if column not in table]
+    if lacking:
+        raise PipelineError(
+            f"{TABLES}/{name}.csv lacks {', '.join(lacking)}. Run `dvc repro aggregate`."
+        )
+    chosen = table[columns]
+    return THINNED[name](chosen) if name in THINNED else chosen
