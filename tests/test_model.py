@@ -112,9 +112,10 @@ def test_every_flipped_bit_is_noticed(model: Path) -> None:
 )
 def test_a_wrong_header_is_refused(model: Path, key: str, value: object, message: str) -> None:
     tensors = load_file(model)
-    widths = list(WIDTHS)
-    header = {"version": 1, "widths": widths, "pixel_bits": 4, "sha256": _digest(tensors)}
-    model.write_bytes(save(tensors, {FORMAT: json.dumps(header | {key: value})}))
+    said: dict[str, object] = {"version": 1, "widths": list(WIDTHS), "pixel_bits": 4, key: value}
+    # The checksum fits, unless it is what is wrong.
+    fits = {"sha256": _digest(said["widths"], said["pixel_bits"], tensors)}  # type: ignore[arg-type]
+    model.write_bytes(save(tensors, {FORMAT: json.dumps(fits | said)}))
     refuses(model, message)
 
 
@@ -137,9 +138,26 @@ def test_a_wrong_header_is_refused(model: Path, key: str, value: object, message
 def test_wrong_arrays_are_refused(model: Path, name: str, change, message: str) -> None:  # type: ignore[no-untyped-def]
     tensors = load_file(model)
     tensors[name] = change(tensors.get(name))
-    header = {"version": 1, "widths": WIDTHS, "pixel_bits": 4, "sha256": _digest(tensors)}
+    digest = _digest(WIDTHS, 4, tensors)
+    header = {"version": 1, "widths": WIDTHS, "pixel_bits": 4, "sha256": digest}
     model.write_bytes(save(tensors, {FORMAT: json.dumps(header)}))
     refuses(model, message)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("pixel_bits", 3), ("widths", [PIXELS - 1, *WIDTHS[1:]])]
+)
+def test_the_checksum_covers_the_header(model: Path, key: str, value: object) -> None:
+    """Also where the arrays would fit as well."""
+    tensors = load_file(model)
+    for name in [name for name in tensors if name.startswith("layers.0.bits")]:
+        tensors[name][:, -1] = 0
+    said = {"version": 1, "widths": list(WIDTHS), "pixel_bits": 4}
+    fits = {"sha256": _digest(WIDTHS, 4, tensors)}
+    model.write_bytes(save(tensors, {FORMAT: json.dumps(fits | said)}))
+    load(model)
+    model.write_bytes(save(tensors, {FORMAT: json.dumps(fits | said | {key: value})}))
+    refuses(model, "its checksum does not fit")
 
 
 def test_a_model_of_torch_is_refused(tmp_path: Path) -> None:

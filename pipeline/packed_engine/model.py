@@ -6,7 +6,7 @@ negated, which negates s.
 
 The file is a safetensors container (a JSON header and arrays, nothing executable). Its metadata
 has one entry, named after the format: the version, the widths, the bits of a pixel, and a SHA-256
-of the arrays.
+of all of that.
 """
 
 import hashlib
@@ -89,7 +89,7 @@ class PackedModel:
             "version": VERSION,
             "widths": self.widths,
             "pixel_bits": self.pixel_bits,
-            "sha256": _digest(tensors),
+            "sha256": _digest(self.widths, self.pixel_bits, tensors),
         }
         # One entry: the order of several would differ from file to file. Serialized in memory
         # first, so that a full disk is an OSError like any other.
@@ -142,8 +142,8 @@ def _fold_hidden(layer: BinaryLayer) -> Hidden:
     return Hidden(bits, thresholds)
 
 
-def _digest(tensors: dict[str, NDArray[np.generic]]) -> str:
-    digest = hashlib.sha256()
+def _digest(widths: Sequence[int], pixel_bits: int, tensors: dict[str, NDArray[np.generic]]) -> str:
+    digest = hashlib.sha256(json.dumps([list(widths), pixel_bits]).encode())
     for name in sorted(tensors):
         digest.update(name.encode())
         digest.update(tensors[name].tobytes())
@@ -188,8 +188,9 @@ class _VersionError(InvalidError):
 
 
 def _validate(header: _Header, tensors: dict[str, NDArray[np.generic]]) -> PackedModel:
-    require(header.sha256 == _digest(tensors), "its checksum does not fit")
     widths = header.widths
+    expected = _digest(widths, header.pixel_bits, tensors)
+    require(header.sha256 == expected, "its checksum does not fit")
     hidden = [
         Hidden(
             _bits(tensors, index, fan_in, fan_out),

@@ -38,8 +38,8 @@ def section(tables: Tables) -> Section:
     return Section(
         title="How it scales",
         text="Width and depth are those of the hidden layers; all axes are logarithmic. Tooltips "
-        f"have the ratio to {BASELINE}, that of time with its interval. These charts have sizes of their own: "
-        "the switches above do not change them.",
+        f"have the ratio to {BASELINE}, that of time with its interval. These charts have sizes of "
+        "their own: the switches above do not change them.",
         charts=tuple(
             _chart(scaling[scaling["axis"] == axis], axis, cost, tables)
             for cost in COSTS

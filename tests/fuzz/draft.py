@@ -58,16 +58,18 @@ class Draft:
         """Make the checksum fit what the header says of the arrays, as far as it says it."""
         if not isinstance(self.header, Object):
             return
-        digest = hashlib.sha256()
+        of_arrays = bytearray()
         for name, entry in sorted(dict(self.header).items(), key=lambda item: item[0]):
             match dict(entry).get("data_offsets") if isinstance(entry, Object) else None:
                 case [int(begin), int(end)]:
-                    digest.update(name.encode("utf-8", "surrogatepass"))
-                    digest.update(self.arrays[max(0, begin) : max(0, end)])
+                    of_arrays += name.encode("utf-8", "surrogatepass")
+                    of_arrays += self.arrays[max(0, begin) : max(0, end)]
         for description in self._descriptions():
             if isinstance(description.content, Object):
                 pairs = description.content
-                pairs[:] = [(k, digest.hexdigest() if k == "sha256" else v) for k, v in pairs]
+                said = [dict(pairs).get(key) for key in ("widths", "pixel_bits")]
+                digest = hashlib.sha256(json.dumps(said).encode() + of_arrays).hexdigest()
+                pairs[:] = [(k, digest if k == "sha256" else v) for k, v in pairs]
 
     def _descriptions(self) -> list[Quoted]:
         """Return the strings of JSON in the metadata."""
