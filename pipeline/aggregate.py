@@ -12,8 +12,9 @@ from pipeline.outputs import whole_directory, write_text
 from pipeline.params import BASELINE, Params
 from pipeline.progress import say
 from pipeline.published import claims_table
+from pipeline.report import Report
 from pipeline.results import read_inference, read_profile, read_runs, read_scaling
-from pipeline.summary import Report, render_summary
+from pipeline.summary import render_summary
 
 REPORTS = Path("reports")
 TABLES = REPORTS / "tables"

@@ -1,6 +1,7 @@
 """The command line: one command per stage of the pipeline, and no logic."""
 
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,14 @@ Packed = Annotated[Path, typer.Option(help="The packed network's file.")]
 Folder = Annotated[Path, typer.Option(help="Where the ONNX files are.")]
 Threads = Annotated[int, typer.Option(min=1, max=256)]
 Output = Annotated[Path, typer.Option(help="The file to write, JSON.")]
+
+
+class Form(Enum):
+    """How predictions are written."""
+
+    TEXT = "text"
+    CSV = "csv"
+    JSON = "json"
 
 
 @app.command()
@@ -153,6 +162,36 @@ def page() -> None:
     from pipeline.page import page as run
 
     run()
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A packed model file.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(help="PNG or JPEG files, folders of them, IDX files or .npy files."),
+    ],
+    form: Annotated[Form, typer.Option("--format", help="A line, a row or an object an image.")] = (
+        Form.TEXT
+    ),
+    output: Annotated[Path | None, typer.Option(help="A file in place of the terminal.")] = None,
+    threads: Threads = 1,
+) -> None:
+    """Predict the classes of images."""
+    from pipeline.predict import predict as run
+
+    run(model, images, form.value, output, threads)
+
+
+@app.command()
+def info(
+    model: Annotated[Path, typer.Argument(help="A packed model file.")],
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show what a packed model file holds."""
+    from pipeline.info import info as run
+
+    run(model, "json" if json else "text")
 
 
 @app.command()

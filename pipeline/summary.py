@@ -1,48 +1,26 @@
 """reports/summary.md: the answer first, then the tables behind it."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from pipeline.markdown import markdown
-from pipeline.params import BASELINE, Params
+from pipeline.params import BASELINE
 from pipeline.published import load_published, runs_of, study_batch
-from pipeline.ratios import ROUNDS_FOR_INTERVAL, Estimate
+from pipeline.ratios import ROUNDS_FOR_INTERVAL
+from pipeline.report import Report, accuracy_lost, find_row, ratio_of
+from pipeline.summary_answer import answer
 from pipeline.summary_inference import inference_section
+from pipeline.summary_limits import limits_section
 from pipeline.summary_scaling import scaling_section, time_to_accuracy_section
-from pipeline.words import listed, span
-
-
-@dataclass(frozen=True)
-class Report:
-    """What the summary is made of: every table by name, the machines and the params."""
-
-    tables: dict[str, pd.DataFrame]
-    environments: dict[str, dict[str, Any]]
-    params: Params
-
-    @property
-    def accuracy(self) -> pd.DataFrame:
-        """A row an architecture and method: see `pipeline.tables.accuracy_table`."""
-        return self.tables["accuracy"]
-
-    @property
-    def costs(self) -> pd.DataFrame:
-        """A row an architecture, batch size and method: see `pipeline.tables.costs_table`."""
-        return self.tables["costs"]
-
-    @property
-    def claims(self) -> pd.DataFrame:
-        """A row a claim of the study: see `pipeline.published.claims_table`."""
-        return self.tables["claims"]
+from pipeline.words import listed
 
 
 def render_summary(report: Report) -> str:
     """Return the whole of summary.md."""
     sections = [
         "# What binarization saves, and what it costs",
-        _answer(report),
+        answer(report),
         *(_architecture(report, name) for name in report.params.architectures),
         _study(report),
         time_to_accuracy_section(report.tables["time_to_accuracy"], report.params),
@@ -50,96 +28,11 @@ def render_summary(report: Report) -> str:
         inference_section(report.tables["inference"], report.tables["runtimes"]),
         _figures(),
         _recipes(report),
+        limits_section(report.params),
         _measured_on(report),
         _tables(report),
     ]
     return "\n\n".join(sections) + "\n"
-
-
-def _answer(report: Report) -> str:
-    batch = report.params.train.batch_size
-    costs = report.costs[report.costs["batch_size"] == batch]
-    packed, simulated = list(report.params.groups.packed), _simulated(report)
-    in_bits = costs[costs["method"].isin(packed)]
-    lost = [
-        _accuracy_lost(report, architecture, method)
-        for architecture in report.params.architectures
-        for method in packed
-    ]
-    sentences = [
-        f"**Trained in bits, binary networks saved "
-        f"{_saved(in_bits, 'epoch_seconds', 'training time')} and "
-        f"{_saved(in_bits, 'training_memory_mib', 'training memory')}, and lost "
-        f"{span(lost, 1)} points of test accuracy.**",
-        f"Against float32 networks of the same layers in torch at batch {batch}, an epoch took "
-        f"{span(in_bits['epoch_seconds_ratio'], 2)} times as long, training "
-        f"{span(in_bits['training_memory_mib_ratio'], 2)} times the memory and the whole "
-        f"process {span(in_bits['process_memory_mib_ratio'], 2)} times (medians; the list below "
-        f"says where the rounds do not tell the two apart).",
-    ]
-    if simulated:
-        in_floats = costs[costs["method"].isin(simulated)]
-        sentences.append(
-            f"*Simulated*, as most people train binary networks ({listed(simulated)}: every +1 "
-            f"and -1 a float32 number, every product a float32 product), they saved nothing that "
-            f"comes from bits: {span(in_floats['epoch_seconds_ratio'], 2)} times the time and "
-            f"{span(in_floats['training_memory_mib_ratio'], 2)} times the memory of float32."
-        )
-    sentences.append(_claims_held(report))
-    details = [f"- {_verdict(report, name)}" for name in report.params.architectures]
-    return "\n\n".join([" ".join(sentences).strip(), "\n".join(details)])
-
-
-def _saved(binary: pd.DataFrame, column: str, what: str) -> str:
-    """Say how much was saved, counting only what the interval tells apart from float."""
-    less = binary[binary[f"{column}_ratio_upper"] < 1]
-    if less.empty:
-        return f"no {what}"
-    percent = span(100 * (1 - less[f"{column}_ratio"]), 0)
-    where = "" if len(less) == len(binary) else f" in {len(less)} of {len(binary)} cases"
-    return f"{percent} % of {what}{where}"
-
-
-def _simulated(report: Report) -> list[str]:
-    """Return the binary methods that are trained in float32."""
-    return [name for name in _binary(report) if name in report.params.groups.torch]
-
-
-def _claims_held(report: Report) -> str:
-    if report.claims.empty:
-        return ""
-    counts = []
-    for quantity, holds in report.claims.groupby("quantity", sort=False)["holds"]:
-        yes, no = (int((holds == verdict).sum()) for verdict in ("yes", "no"))
-        counts.append(f"on {quantity} in {yes} of {len(holds)} (opposite in {no})")
-    return (
-        f"The direction of what the study says about these networks holds here {listed(counts)}; "
-        "the rest is undecided."
-    )
-
-
-def _verdict(report: Report, architecture: str) -> str:
-    batch = report.params.train.batch_size
-    parts = []
-    for method in _binary(report):
-        cost = _row(report.costs, architecture=architecture, batch_size=batch, method=method)
-        lost = _accuracy_lost(report, architecture, method)
-        accuracy = _row(report.accuracy, architecture=architecture, method=method)
-        parts.append(
-            f"{method}, {_compared(cost, 'epoch_seconds', 'time')}, "
-            f"{_compared(cost, 'training_memory_mib', 'training memory')}, "
-            f"{accuracy['test_accuracy']:.2f} % test accuracy "
-            f"({abs(lost):.2f} points {'lost' if lost > 0 else 'gained'})"
-        )
-    return f"**{architecture}**, batch {batch}, against float32: {'; '.join(parts)}."
-
-
-def _compared(row: "pd.Series[Any]", column: str, what: str) -> str:
-    ratio = _ratio(row, column)
-    if ratio.holds(1):
-        return f"{what} not told apart"
-    change = 100 * abs(ratio.value - 1)
-    return f"{change:.0f} % {'more' if ratio.value > 1 else 'less'} {what}"
 
 
 def _architecture(report: Report, architecture: str) -> str:
@@ -190,7 +83,7 @@ def _accuracy_markdown(report: Report, accuracy: pd.DataFrame) -> str:
     rows = []
     for _, row in accuracy.iterrows():
         spread = f" ± {row['test_accuracy_std']:.2f}" if row["seeds"] > 1 else ""
-        lost = _accuracy_lost(report, row["architecture"], row["method"])
+        lost = accuracy_lost(report, row["architecture"], row["method"])
         rows.append(
             [
                 row["method"],
@@ -219,7 +112,7 @@ def _accuracy_markdown(report: Report, accuracy: pd.DataFrame) -> str:
 def _costs_markdown(report: Report, architecture: str, batch: int) -> str:
     rows = []
     for method in report.params.methods:
-        row = _row(report.costs, architecture=architecture, batch_size=batch, method=method)
+        row = find_row(report.costs, architecture=architecture, batch_size=batch, method=method)
         rows.append(
             [
                 method,
@@ -253,7 +146,7 @@ def _phases_markdown(report: Report, architecture: str) -> str:
 def _interval(row: "pd.Series[Any]", column: str) -> str:
     if row["method"] == BASELINE:
         return ""
-    ratio = _ratio(row, column)
+    ratio = ratio_of(row, column)
     verdict = ", not told apart" if ratio.holds(1) else ""
     return f"{ratio.value:.2f} [{ratio.lower:.2f}, {ratio.upper:.2f}]{verdict}"
 
@@ -303,8 +196,10 @@ def _printed(report: Report, architecture: str) -> str:
         for method, printed in section.items():
             if method not in report.params.methods:
                 continue
-            accuracy = _row(report.accuracy, architecture=architecture, method=method)
-            cost = _row(report.costs, architecture=architecture, batch_size=batch, method=method)
+            accuracy = find_row(report.accuracy, architecture=architecture, method=method)
+            cost = find_row(
+                report.costs, architecture=architecture, batch_size=batch, method=method
+            )
             rows.append(
                 [
                     f"{method}, {section['epochs']} epochs",
@@ -429,23 +324,3 @@ def _tables(report: Report) -> str:
         f"## Tables\n\nAll of the above comes from these: {', '.join(links)}, "
         "[metrics](metrics.json)."
     )
-
-
-def _binary(report: Report) -> list[str]:
-    return [name for name, m in report.params.methods.items() if m.weights != "float32"]
-
-
-def _accuracy_lost(report: Report, architecture: str, method: str) -> float:
-    ours = _row(report.accuracy, architecture=architecture, method=method)
-    baseline = _row(report.accuracy, architecture=architecture, method=BASELINE)
-    return float(baseline["test_accuracy"] - ours["test_accuracy"])
-
-
-def _ratio(row: "pd.Series[Any]", column: str) -> Estimate:
-    return Estimate(*(row[f"{column}_ratio{end}"] for end in ("", "_lower", "_upper")))
-
-
-def _row(table: pd.DataFrame, **keys: object) -> "pd.Series[Any]":
-    for column, value in keys.items():
-        table = table[table[column] == value]
-    return table.iloc[0]

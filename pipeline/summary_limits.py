@@ -1,0 +1,30 @@
+"""The summary's section on limits and on what did not work."""
+
+from pipeline.params import Params
+
+
+def limits_section(params: Params) -> str:
+    """Return what these figures do not show, and what was tried and left."""
+    return "\n\n".join(
+        [
+            "## Limits, and what did not work",
+            "- Fully connected networks on small grey images: nothing here is shown for "
+            "convolutions or larger data.\n"
+            "- Trained in bits, the first layer reads at most the top 4 bits of a pixel; float "
+            "reads 8.\n"
+            "- The products of pixels leave out groups that are 0. On images without black, "
+            "training in bits and predicting are slower than here.\n"
+            "- At a small batch the optimizer, which works on latent weights, not on bits, takes "
+            "a large part of what is left of an epoch "
+            "([phases.csv](tables/phases.csv)): there is less to save than the products suggest.\n"
+            "- At a large batch the sums of a layer are computed twice, for want of the memory "
+            "to keep them: memory is saved at the cost of time.\n"
+            "- Ternary gradients (`gradient_bits: 2`) and weights without latent ones "
+            "(`optimizer: bop`) lost accuracy in trials and saved little time or none. They are in "
+            "the engine, not in these tables.\n"
+            "- Process memory of float is mostly the import of torch, which a deployment without "
+            "torch would not pay; training memory does not depend on it.\n"
+            f"- One machine, {params.train.threads} threads; the ratios differ on others. The "
+            "fast kernels need AVX2, and do not use AVX-512 where torch does.",
+        ]
+    )
