@@ -18,7 +18,7 @@ from pipeline.params import PackedMethod, load_params
 from pipeline.torch_engine.engine import TorchEngine
 from pipeline.torch_engine.network import BinaryLinear
 from tests.conftest import CLASSES, ROOT, SIDE, make_images
-from tests.oracle import from_panels, pack
+from tests.oracle import SETS, from_panels, pack
 from tests.oracle import noise as drawn_noise
 
 PARAMS = load_params(ROOT / "params.yaml")
@@ -89,7 +89,7 @@ def test_the_same_bytes_with_any_threads_and_instruction_set(
     files = set()
     # Two panels of features each, so that there is something to divide.
     widths = (PIXELS, 70, 40, CLASSES)
-    for which in ("scalar", "auto"):
+    for which in SETS:
         monkeypatch.setenv("BINARY_KERNELS", which)
         for threads in (1, 2, 4):
             engine = create(name, threads=threads, widths=widths, **changes)

@@ -17,7 +17,7 @@ constexpr InstructionSet kScalar{"scalar",
                               &optimizers::scalar,
                               &thresholds::scalar};
 
-#if defined(BINARY_KERNELS_AVX2)
+#if defined(BINARY_KERNELS_X86)
 constexpr InstructionSet kAvx2{"avx2",
                               &packing::avx2,
                               &products::avx2,
@@ -28,20 +28,40 @@ constexpr InstructionSet kAvx2{"avx2",
                               &optimizers::avx2,
                               &thresholds::avx2};
 bool runs_avx2() { return __builtin_cpu_supports("avx2") != 0; }
+
+// What a wider register gains nothing for is that of AVX2.
+constexpr InstructionSet kAvx512{"avx512",
+                                &packing::avx2,
+                                &products::avx512,
+                                &pixels::avx512,
+                                &exact::avx2,
+                                &normalization::avx2,
+                                &rounding::avx2,
+                                &optimizers::avx2,
+                                &thresholds::avx2};
+// Ice Lake and Zen 4, and later, have all of these.
+bool runs_avx512() {
+  return __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
+         __builtin_cpu_supports("avx512vbmi") != 0 && __builtin_cpu_supports("avx512vnni") != 0 &&
+         __builtin_cpu_supports("avx512vpopcntdq") != 0;
+}
 #endif
 
 }  // namespace
 
 const InstructionSet& instruction_set(const char* name) {
   const std::string wanted = name;
-  if (wanted == "scalar") return kScalar;
-#if defined(BINARY_KERNELS_AVX2)
-  if ((wanted == "auto" || wanted == "avx2") && runs_avx2()) return kAvx2;
+  const bool best = wanted == "auto";
+#if defined(BINARY_KERNELS_X86)
+  if ((best || wanted == "avx512") && runs_avx512()) return kAvx512;
+  if ((best || wanted == "avx2") && runs_avx2()) return kAvx2;
 #endif
-  if (wanted == "auto") return kScalar;
-  if (wanted == "avx2") throw std::invalid_argument("this processor has no AVX2 kernels");
+  if (best || wanted == "scalar") return kScalar;
+  if (wanted == "avx2" || wanted == "avx512") {
+    throw std::invalid_argument("this processor has no " + wanted + " kernels");
+  }
   throw std::invalid_argument("unknown instruction set '" + wanted +
-                              "': choose auto, scalar or avx2");
+                              "': choose auto, scalar, avx2 or avx512");
 }
 
 const char* requested_instruction_set() {

@@ -1,0 +1,9 @@
+// Products of pixels with AVX-512.
+#include "ints_by_pixels.hpp"
+#include "pixels_by_bits.hpp"
+
+namespace kernels::pixels {
+
+const Kernels avx512{pixels_by_bits, ints_by_pixels};
+
+}  // namespace kernels::pixels
