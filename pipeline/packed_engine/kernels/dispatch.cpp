@@ -35,13 +35,14 @@ constexpr InstructionSet kAvx512{"avx512",
                                 &products::avx512,
                                 &pixels::avx512,
                                 &exact::avx2,
-                                &normalization::avx2,
-                                &rounding::avx2,
-                                &optimizers::avx2,
+                                &normalization::avx512,
+                                &rounding::avx512,
+                                &optimizers::avx512,
                                 &thresholds::avx2};
 // Ice Lake and Zen 4, and later, have all of these.
 bool runs_avx512() {
-  return __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
+  return __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+         __builtin_cpu_supports("avx512vl") != 0 &&
          __builtin_cpu_supports("avx512vbmi") != 0 && __builtin_cpu_supports("avx512vnni") != 0 &&
          __builtin_cpu_supports("avx512vpopcntdq") != 0;
 }

@@ -63,5 +63,6 @@ struct Kernels {
 
 extern const Kernels scalar;
 extern const Kernels avx2;
+extern const Kernels avx512;
 
 }  // namespace kernels::normalization

@@ -59,5 +59,6 @@ struct Kernels {
 
 extern const Kernels scalar;
 extern const Kernels avx2;
+extern const Kernels avx512;
 
 }  // namespace kernels::optimizers

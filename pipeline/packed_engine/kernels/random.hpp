@@ -2,7 +2,7 @@
 // step, the purpose and the element alone, so threads and instruction sets do not change it.
 //
 // Philox4x32-7 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3",
-// SC 2011), eight counters at once.
+// SC 2011), for eight counters.
 #pragma once
 
 #include "vectors.hpp"
@@ -18,29 +18,47 @@ struct Draw {
 
 namespace {
 
-// Four 64-bit lanes, of which the lower halves count: the upper ones hold what products leave.
-using W4 = std::uint64_t __attribute__((vector_size(32)));
+// The numbers are laid out for vectors of eight: counter 8 n + i has the words of lane i.
+inline constexpr std::size_t kCounters = 8;
+inline constexpr std::size_t kWords = 4;
+inline constexpr std::size_t kVectors = kCounters * kWords / kLanes;
 
-inline W4 product(W4 a, std::uint32_t b) {
-#if defined(__AVX2__)
-  return reinterpret_cast<W4>(
+// 64-bit lanes, a counter each, of which the lower halves count: the upper ones hold what products
+// leave.
+#if defined(__AVX512F__)
+inline constexpr std::size_t kCountersAtOnce = 8;
+#else
+inline constexpr std::size_t kCountersAtOnce = 4;
+#endif
+using Wide = std::uint64_t __attribute__((vector_size(8 * kCountersAtOnce)));
+
+inline Wide product(Wide a, std::uint32_t b) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Wide>(
+      _mm512_mul_epu32(reinterpret_cast<__m512i>(a), _mm512_set1_epi64(b)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<Wide>(
       _mm256_mul_epu32(reinterpret_cast<__m256i>(a), _mm256_set1_epi64x(b)));
 #else
   return (a & 0xFFFFFFFFU) * b;
 #endif
 }
 
-inline W4 all_wide(std::uint32_t x) { return W4{x, x, x, x}; }
+inline Wide all_wide(std::uint32_t x) {
+  Wide v;
+  for (std::size_t i = 0; i < kCountersAtOnce; ++i) v[i] = x;
+  return v;
+}
 
 // Seven rounds: the fewest that pass BigCrush (table 2 of the paper).
 struct Philox {
   static constexpr int kRounds = 7;
-  W4 counter[4];
+  Wide counter[kWords];
 
   void run(std::uint32_t k0, std::uint32_t k1) {
 #pragma GCC unroll 7
     for (int round = 0; round < kRounds; ++round) {
-      const W4 p0 = product(counter[0], 0xD2511F53U), p1 = product(counter[2], 0xCD9E8D57U);
+      const Wide p0 = product(counter[0], 0xD2511F53U), p1 = product(counter[2], 0xCD9E8D57U);
       counter[0] = (p1 >> 32) ^ counter[1] ^ all_wide(k0);
       counter[1] = p1;
       counter[2] = (p0 >> 32) ^ counter[3] ^ all_wide(k1);
@@ -51,25 +69,40 @@ struct Philox {
   }
 };
 
-struct Words {
-  U8 word[4];
+struct Random {
+  Words word[kVectors];
 };
 
-// The four words of counters (first + i, c1, c2, 0) in lane i, for i in 0..7.
-inline Words philox(std::uint32_t first, std::uint32_t c1, std::uint32_t c2, std::uint32_t k0,
-                    std::uint32_t k1) {
+// The four words of counters (first + i, c1, c2, 0), i in 0..7: those of word 0, then of word 1.
+inline Random philox(std::uint32_t first, std::uint32_t c1, std::uint32_t c2, std::uint32_t k0,
+                     std::uint32_t k1) {
+  Random random;
+#if defined(__AVX512F__)
+  const Wide lanes = {0, 1, 2, 3, 4, 5, 6, 7};
+  Philox state{{lanes + all_wide(first), all_wide(c1), all_wide(c2), all_wide(0)}};
+  state.run(k0, k1);
+  // The lower halves of two registers.
+  const __m512i halves =
+      _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  for (std::size_t v = 0; v < kVectors; ++v) {
+    random.word[v] = reinterpret_cast<Words>(
+        _mm512_permutex2var_epi32(reinterpret_cast<__m512i>(state.counter[2 * v]), halves,
+                                  reinterpret_cast<__m512i>(state.counter[2 * v + 1])));
+  }
+#else
   const auto half = [&](std::uint64_t odd) {
-    const W4 lanes = {odd, odd + 2, odd + 4, odd + 6};
+    const Wide lanes = {odd, odd + 2, odd + 4, odd + 6};
     Philox state{{lanes + all_wide(first), all_wide(c1), all_wide(c2), all_wide(0)}};
     state.run(k0, k1);
     return state;
   };
   const Philox even = half(0), odd = half(1);
-  Words words;
-  for (int w = 0; w < 4; ++w) {
-    words.word[w] = reinterpret_cast<U8>((even.counter[w] & 0xFFFFFFFFU) | (odd.counter[w] << 32));
+  for (std::size_t w = 0; w < kWords; ++w) {
+    random.word[w] =
+        reinterpret_cast<Words>((even.counter[w] & 0xFFFFFFFFU) | (odd.counter[w] << 32));
   }
-  return words;
+#endif
+  return random;
 }
 
 // 16 random bits for every element of two neighbouring rows, 2 pair and 2 pair + 1, of a panel of
@@ -79,23 +112,23 @@ class PairOfRows {
  public:
   static constexpr std::size_t kRows = 2;
 
-  PairOfRows() : words_() {}
+  PairOfRows() : random_() {}
   PairOfRows(Draw draw, std::size_t pair, std::size_t panel)
-      : words_(philox(static_cast<std::uint32_t>(pair * kLanes), static_cast<std::uint32_t>(panel),
+      : random_(philox(static_cast<std::uint32_t>(pair * kCounters), static_cast<std::uint32_t>(panel),
                       draw.step, draw.seed, draw.purpose)) {}
 
-  // For columns 8 w to 8 w + 7, uniform in 0..65535.
-  U8 bits(std::size_t odd, std::size_t w) const {
-    return odd != 0 ? words_.word[w] >> 16 : words_.word[w] & all_bits(0xFFFF);
+  // For the columns of vector w, uniform in 0..65535.
+  Words bits(std::size_t odd, std::size_t w) const {
+    return odd != 0 ? random_.word[w] >> 16 : random_.word[w] & all_bits(0xFFFF);
   }
 
   // The same, uniform in (0, 1): the middles of 2^16 equal parts.
-  F8 uniform(std::size_t odd, std::size_t w) const {
-    return (to_float(reinterpret_cast<I8>(bits(odd, w))) + all(0.5F)) * all(1.0F / 65536.0F);
+  Floats uniform(std::size_t odd, std::size_t w) const {
+    return (to_float(reinterpret_cast<Ints>(bits(odd, w))) + all(0.5F)) * all(1.0F / 65536.0F);
   }
 
  private:
-  Words words_;
+  Random random_;
 };
 
 // Half as many: 8 bits for every element of rows 4 group to 4 group + 3, as the upper half of 16
@@ -105,25 +138,25 @@ class FourRows {
   static constexpr std::size_t kRows = 4;
 
   FourRows(Draw draw, std::size_t group, std::size_t panel)
-      : words_(philox(static_cast<std::uint32_t>(group * kLanes), static_cast<std::uint32_t>(panel),
+      : random_(philox(static_cast<std::uint32_t>(group * kCounters), static_cast<std::uint32_t>(panel),
                       draw.step, draw.seed, draw.purpose)) {}
 
-  // For columns 8 w to 8 w + 7 of row r.
-  U8 bits(std::size_t r, std::size_t w) const {
-    const U8 word = words_.word[w];
-    const U8 shifted = r == 0 ? word << 8 : word >> (8 * (r - 1));
+  // For the columns of vector w in row r.
+  Words bits(std::size_t r, std::size_t w) const {
+    const Words word = random_.word[w];
+    const Words shifted = r == 0 ? word << 8 : word >> (8 * (r - 1));
     return (shifted & all_bits(0xFF00)) | all_bits(0x80);
   }
 
  private:
-  Words words_;
+  Random random_;
 };
 
 // No random numbers, for what is not rounded.
 struct NoRandom {
   static constexpr std::size_t kRows = 2;
   NoRandom(Draw, std::size_t, std::size_t) {}
-  U8 bits(std::size_t, std::size_t) const { return all_bits(0); }
+  Words bits(std::size_t, std::size_t) const { return all_bits(0); }
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
-// Vectors of eight numbers, in the compiler's own vector types: kernels that are written once
-// over them compile to any instruction set, and compute the same to the last bit on all, because
-// every operation is one of IEEE 754 or of integers and none is fused or reordered.
+// Vectors of numbers in the compiler's own vector types, eight of them or, with AVX-512, sixteen:
+// kernels that are written once over them compile to any instruction set, and compute the same to
+// the last bit on all, because every operation is one of IEEE 754 or of integers, none is fused or
+// reordered, and a lane is a column whose sums no other lane adds to.
 //
 // All of it has internal linkage: each instruction set's file gets its own copy.
 #pragma once
@@ -15,16 +16,20 @@
 namespace kernels {
 namespace {
 
+#if defined(__AVX512F__)
+inline constexpr std::size_t kLanes = 16;
+#else
 inline constexpr std::size_t kLanes = 8;
+#endif
 
-using F8 = float __attribute__((vector_size(32)));
-using I8 = std::int32_t __attribute__((vector_size(32)));
-using U8 = std::uint32_t __attribute__((vector_size(32)));
-using D8 = double __attribute__((vector_size(64)));
-using S8 = std::int16_t __attribute__((vector_size(16)));
-using H8 = std::uint16_t __attribute__((vector_size(16)));
-using C8 = std::uint8_t __attribute__((vector_size(8)));
-using B8 = std::int8_t __attribute__((vector_size(8)));
+using Floats = float __attribute__((vector_size(4 * kLanes)));
+using Ints = std::int32_t __attribute__((vector_size(4 * kLanes)));
+using Words = std::uint32_t __attribute__((vector_size(4 * kLanes)));
+using Doubles = double __attribute__((vector_size(8 * kLanes)));
+using Shorts = std::int16_t __attribute__((vector_size(2 * kLanes)));
+using HalfWords = std::uint16_t __attribute__((vector_size(2 * kLanes)));
+using Bytes = std::uint8_t __attribute__((vector_size(kLanes)));
+using SignedBytes = std::int8_t __attribute__((vector_size(kLanes)));
 
 template <typename V>
 inline V read(const void* p) {
@@ -38,91 +43,162 @@ inline void store(void* p, V v) {
   __builtin_memcpy(p, &v, sizeof(v));
 }
 
-inline F8 all(float x) { return F8{x, x, x, x, x, x, x, x}; }
-inline U8 all_bits(std::uint32_t x) { return U8{x, x, x, x, x, x, x, x}; }
-
-inline F8 to_float(I8 v) { return __builtin_convertvector(v, F8); }
-inline I8 to_int(F8 v) { return __builtin_convertvector(v, I8); }
-inline D8 to_double(F8 v) { return __builtin_convertvector(v, D8); }
-
-// Eight sums, whichever type holds them.
-#if defined(__AVX2__)
-// Compilers widen the halves of a register one by one.
-inline I8 read_ints(const std::int16_t* p) {
-  return reinterpret_cast<I8>(_mm256_cvtepi16_epi32(read<__m128i>(p)));
+template <typename V, typename T>
+inline V in_all_lanes(T x) {
+  V v;
+  for (std::size_t i = 0; i < kLanes; ++i) v[i] = x;
+  return v;
 }
-inline U8 read_ints(const std::uint16_t* p) {
-  return reinterpret_cast<U8>(_mm256_cvtepu16_epi32(read<__m128i>(p)));
+inline Floats all(float x) { return in_all_lanes<Floats>(x); }
+inline Words all_bits(std::uint32_t x) { return in_all_lanes<Words>(x); }
+
+inline Floats to_float(Ints v) { return __builtin_convertvector(v, Floats); }
+inline Ints to_int(Floats v) { return __builtin_convertvector(v, Ints); }
+inline Doubles to_double(Floats v) { return __builtin_convertvector(v, Doubles); }
+
+// Sums, whichever type holds them. Compilers widen the halves of a register one by one.
+#if defined(__AVX512F__)
+inline Ints read_ints(const std::int16_t* p) {
+  return reinterpret_cast<Ints>(_mm512_cvtepi16_epi32(read<__m256i>(p)));
 }
-inline U8 read_ints(const std::uint8_t* p) {
-  return reinterpret_cast<U8>(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(read<long long>(p))));
+inline Words read_ints(const std::uint16_t* p) {
+  return reinterpret_cast<Words>(_mm512_cvtepu16_epi32(read<__m256i>(p)));
+}
+inline Words read_ints(const std::uint8_t* p) {
+  return reinterpret_cast<Words>(_mm512_cvtepu8_epi32(read<__m128i>(p)));
+}
+#elif defined(__AVX2__)
+inline Ints read_ints(const std::int16_t* p) {
+  return reinterpret_cast<Ints>(_mm256_cvtepi16_epi32(read<__m128i>(p)));
+}
+inline Words read_ints(const std::uint16_t* p) {
+  return reinterpret_cast<Words>(_mm256_cvtepu16_epi32(read<__m128i>(p)));
+}
+inline Words read_ints(const std::uint8_t* p) {
+  return reinterpret_cast<Words>(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(read<long long>(p))));
 }
 #else
-inline U8 read_ints(const std::uint8_t* p) { return __builtin_convertvector(read<C8>(p), U8); }
-inline I8 read_ints(const std::int16_t* p) { return __builtin_convertvector(read<S8>(p), I8); }
-inline U8 read_ints(const std::uint16_t* p) { return __builtin_convertvector(read<H8>(p), U8); }
-#endif
-inline I8 read_ints(const std::int32_t* p) { return read<I8>(p); }
-inline F8 read_floats(const std::int16_t* p) { return to_float(read_ints(p)); }
-inline F8 read_floats(const std::int32_t* p) { return to_float(read_ints(p)); }
-inline F8 read_floats(const float* p) { return read<F8>(p); }
-
-inline F8 where(I8 mask, F8 yes, F8 no) { return mask ? yes : no; }
-inline F8 absolute(F8 v) {
-  return reinterpret_cast<F8>(reinterpret_cast<U8>(v) & all_bits(0x7FFFFFFF));
+inline Words read_ints(const std::uint8_t* p) {
+  return __builtin_convertvector(read<Bytes>(p), Words);
 }
-inline F8 larger(F8 a, F8 b) { return a > b ? a : b; }
-inline F8 lesser(F8 a, F8 b) { return a < b ? a : b; }
-inline F8 limited(F8 v, F8 most) { return larger(lesser(v, most), -most); }
+inline Ints read_ints(const std::int16_t* p) {
+  return __builtin_convertvector(read<Shorts>(p), Ints);
+}
+inline Words read_ints(const std::uint16_t* p) {
+  return __builtin_convertvector(read<HalfWords>(p), Words);
+}
+#endif
+inline Ints read_ints(const std::int32_t* p) { return read<Ints>(p); }
+inline Floats read_floats(const std::int16_t* p) { return to_float(read_ints(p)); }
+inline Floats read_floats(const std::int32_t* p) { return to_float(read_ints(p)); }
+inline Floats read_floats(const float* p) { return read<Floats>(p); }
 
-inline F8 square_root(F8 v) {
-  F8 root;
+inline Floats where(Ints mask, Floats yes, Floats no) { return mask ? yes : no; }
+inline Floats absolute(Floats v) {
+  return reinterpret_cast<Floats>(reinterpret_cast<Words>(v) & all_bits(0x7FFFFFFF));
+}
+inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
+inline Floats lesser(Floats a, Floats b) { return a < b ? a : b; }
+inline Floats limited(Floats v, Floats most) { return larger(lesser(v, most), -most); }
+
+inline Floats square_root(Floats v) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Floats>(_mm512_sqrt_ps(reinterpret_cast<__m512>(v)));
+#else
+  Floats root;
   for (std::size_t i = 0; i < kLanes; ++i) root[i] = __builtin_sqrtf(v[i]);
   return root;
+#endif
 }
 
 // What the vector types do not say well: compilers take one number at a time for these. Values fit
 // the narrower type.
-#if defined(__AVX2__)
-// Bit i is set where lane i of a comparison's result is.
-inline unsigned bits_of(I8 mask) {
+#if defined(__AVX512F__)
+// Bit i is set where lane i of a is at least that of b, or larger. For the comparison itself GCC
+// would make a register of lanes, and compare that.
+inline unsigned at_least(Floats a, Floats b) {
+  return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), _CMP_GE_OQ);
+}
+inline unsigned above(Floats a, Floats b) {
+  return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), _CMP_GT_OQ);
+}
+
+inline void store_int16(void* p, Ints v) {
+  store(p, _mm512_cvtepi32_epi16(reinterpret_cast<__m512i>(v)));
+}
+
+inline void store_uint16(void* p, Words v) { store_int16(p, reinterpret_cast<Ints>(v)); }
+
+inline void store_int8(void* p, Ints v) {
+  store(p, _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(v)));
+}
+
+inline void store_uint8(void* p, Words v) { store_int8(p, reinterpret_cast<Ints>(v)); }
+#elif defined(__AVX2__)
+inline unsigned bits_of(Ints mask) {
   return static_cast<unsigned>(_mm256_movemask_ps(reinterpret_cast<__m256>(mask)));
 }
 
-inline void store_int16(void* p, I8 v) {
+inline unsigned at_least(Floats a, Floats b) { return bits_of(a >= b); }
+inline unsigned above(Floats a, Floats b) { return bits_of(a > b); }
+
+inline void store_int16(void* p, Ints v) {
   const auto x = reinterpret_cast<__m256i>(v);
   const __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   store(p, packed);
 }
 
-inline void store_uint16(void* p, U8 v) {
+inline void store_uint16(void* p, Words v) {
   const auto x = reinterpret_cast<__m256i>(v);
   store(p, _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1)));
 }
 
-inline void store_int8(void* p, I8 v) {
+inline void store_int8(void* p, Ints v) {
   const auto x = reinterpret_cast<__m256i>(v);
   const __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   _mm_storel_epi64(static_cast<__m128i*>(p), _mm_packs_epi16(packed, packed));
 }
 
-inline void store_uint8(void* p, U8 v) {
+inline void store_uint8(void* p, Words v) {
   const auto x = reinterpret_cast<__m256i>(v);
   const __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   _mm_storel_epi64(static_cast<__m128i*>(p), _mm_packus_epi16(packed, packed));
 }
 #else
-inline unsigned bits_of(I8 mask) {
+inline unsigned bits_of(Ints mask) {
   unsigned bits = 0;
   for (unsigned i = 0; i < kLanes; ++i) bits |= (mask[i] != 0 ? 1U : 0U) << i;
   return bits;
 }
 
-inline void store_int16(void* p, I8 v) { store(p, __builtin_convertvector(v, S8)); }
-inline void store_uint16(void* p, U8 v) { store(p, __builtin_convertvector(v, H8)); }
-inline void store_int8(void* p, I8 v) { store(p, __builtin_convertvector(v, B8)); }
-inline void store_uint8(void* p, U8 v) { store(p, __builtin_convertvector(v, C8)); }
+inline unsigned at_least(Floats a, Floats b) { return bits_of(a >= b); }
+inline unsigned above(Floats a, Floats b) { return bits_of(a > b); }
+
+inline void store_int16(void* p, Ints v) { store(p, __builtin_convertvector(v, Shorts)); }
+inline void store_uint16(void* p, Words v) { store(p, __builtin_convertvector(v, HalfWords)); }
+inline void store_int8(void* p, Ints v) { store(p, __builtin_convertvector(v, SignedBytes)); }
+inline void store_uint8(void* p, Words v) { store(p, __builtin_convertvector(v, Bytes)); }
 #endif
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first bits of a word are its first byte");
+
+// The first `count` bits, at most 32, of the bytes that have them.
+inline std::uint32_t get_bits(const std::uint8_t* from, std::size_t count) {
+  std::uint32_t bits = 0;
+  __builtin_memcpy(&bits, from, (count + 7) / 8);
+  return bits;
+}
+
+// The lowest `count` bits of `bits`, at most 32, to the bytes that they take.
+inline void put_bits(std::uint8_t* to, std::uint32_t bits, std::size_t count) {
+  // A copy of a fixed size is one instruction.
+  if (count == 32) {
+    __builtin_memcpy(to, &bits, 4);
+    return;
+  }
+  bits &= (1U << count) - 1;
+  __builtin_memcpy(to, &bits, (count + 7) / 8);
+}
 
 }  // namespace
 }  // namespace kernels

@@ -1,4 +1,4 @@
-// Products of float32 over vectors of eight outputs, for every instruction set.
+// Products of float32 over vectors of outputs, for every instruction set.
 #pragma once
 
 #include "../exact.hpp"
@@ -16,14 +16,14 @@ void add_block(const float* a, std::size_t stride, const float* block, std::size
                bool first, std::size_t panel, Output out, products::Range range) {
   for (std::size_t m = range.row_begin; m < range.row_end; ++m) {
     float* to = static_cast<float*>(out.data) + m * out.row_stride + panel * out.panel_stride;
-    F8 sums[kGroups];
+    Floats sums[kGroups];
     for (std::size_t w = 0; w < kGroups; ++w) {
-      sums[w] = first ? all(0.0F) : read<F8>(to + w * kLanes);
+      sums[w] = first ? all(0.0F) : read<Floats>(to + w * kLanes);
     }
     for (std::size_t k = 0; k < count; ++k) {
-      const F8 factor = all(a[m * stride + k]);
+      const Floats factor = all(a[m * stride + k]);
       for (std::size_t w = 0; w < kGroups; ++w) {
-        sums[w] += factor * read<F8>(block + k * kPanel + w * kLanes);
+        sums[w] += factor * read<Floats>(block + k * kPanel + w * kLanes);
       }
     }
     for (std::size_t w = 0; w < kGroups; ++w) store(to + w * kLanes, sums[w]);

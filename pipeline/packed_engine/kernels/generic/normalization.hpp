@@ -1,4 +1,4 @@
-// Batch normalization over vectors of eight columns, for every instruction set.
+// Batch normalization over vectors of columns, for every instruction set.
 #pragma once
 
 #include "../normalization.hpp"
@@ -13,23 +13,23 @@ constexpr std::size_t kGroups = kPanel / kLanes;
 constexpr std::size_t kBlock = 64;
 
 // Sums of at most kBlock rows and eight columns.
-void sum_block(const std::int16_t* sums, std::size_t rows, D8& total, D8& square) {
+void sum_block(const std::int16_t* sums, std::size_t rows, Doubles& total, Doubles& square) {
   // A square has up to 30 bits: its halves add up by themselves, in 32 bits.
-  I8 sum = {}, low = {}, high = {};
+  Ints sum = {}, low = {}, high = {};
   for (std::size_t b = 0; b < rows; ++b) {
-    const I8 s = read_ints(sums + b * kPanel);
-    const I8 squared = s * s;
+    const Ints s = read_ints(sums + b * kPanel);
+    const Ints squared = s * s;
     sum += s;
     low += squared & 0xFFFF;
     high += squared >> 16;
   }
-  total += __builtin_convertvector(sum, D8);
-  square += __builtin_convertvector(high, D8) * 65536.0 + __builtin_convertvector(low, D8);
+  total += __builtin_convertvector(sum, Doubles);
+  square += __builtin_convertvector(high, Doubles) * 65536.0 + __builtin_convertvector(low, Doubles);
 }
 
-void sum_block(const std::int32_t* sums, std::size_t rows, D8& total, D8& square) {
+void sum_block(const std::int32_t* sums, std::size_t rows, Doubles& total, Doubles& square) {
   for (std::size_t b = 0; b < rows; ++b) {
-    const D8 s = __builtin_convertvector(read_ints(sums + b * kPanel), D8);
+    const Doubles s = __builtin_convertvector(read_ints(sums + b * kPanel), Doubles);
     total += s;
     square += s * s;
   }
@@ -40,7 +40,7 @@ void sum_up(const T* sums, std::size_t rows, double* totals, double* squares) {
   for (std::size_t begin = 0; begin < rows; begin += kBlock) {
     const std::size_t count = rows - begin < kBlock ? rows - begin : kBlock;
     for (std::size_t w = 0; w < kGroups; ++w) {
-      D8 total = read<D8>(totals + w * kLanes), square = read<D8>(squares + w * kLanes);
+      Doubles total = read<Doubles>(totals + w * kLanes), square = read<Doubles>(squares + w * kLanes);
       sum_block(sums + begin * kPanel + w * kLanes, count, total, square);
       store(totals + w * kLanes, total);
       store(squares + w * kLanes, square);
@@ -57,10 +57,6 @@ void statistics(Panel panel, double* sums, double* squares) {
   }
 }
 
-void put_bits(std::uint8_t* bytes, std::uint32_t word, std::size_t width) {
-  for (std::size_t i = 0; i < width; ++i) bytes[i] = static_cast<std::uint8_t>(word >> (8 * i));
-}
-
 template <typename T>
 void binarize_rows(const T* sums, std::size_t rows, Affine affine, std::size_t valid,
                    const Draw* draw, std::size_t panel_index, std::uint8_t* bits,
@@ -71,12 +67,12 @@ void binarize_rows(const T* sums, std::size_t rows, Affine affine, std::size_t v
     for (std::size_t b = pair * 2; b < pair * 2 + 2 && b < rows; ++b) {
       std::uint32_t word = 0;
       for (std::size_t w = 0; w < kGroups; ++w) {
-        F8 a = read_floats(sums + b * kPanel + w * kLanes) * read<F8>(affine.scale + w * kLanes) +
-               read<F8>(affine.shift + w * kLanes);
+        Floats a = read_floats(sums + b * kPanel + w * kLanes) * read<Floats>(affine.scale + w * kLanes) +
+               read<Floats>(affine.shift + w * kLanes);
         if (draw != nullptr) a += random.uniform(b % 2, w) * all(2.0F) - all(1.0F);
-        word |= bits_of(a >= all(0.0F)) << (w * kLanes);
+        word |= at_least(a, all(0.0F)) << (w * kLanes);
       }
-      put_bits(bits + b * stride, word & kept, width);
+      put_bits(bits + b * stride, word & kept, 8 * width);
     }
   }
 }
@@ -105,17 +101,17 @@ void through_activation(const T* sums, const G* gradient, const float* factor, s
   for (std::size_t begin = 0; begin < rows; begin += kBlock) {
     const std::size_t end = rows - begin < kBlock ? rows : begin + kBlock;
     for (std::size_t w = 0; w < kGroups; ++w) {
-      const F8 scale = read<F8>(batch.affine.scale + w * kLanes);
-      const F8 shift = read<F8>(batch.affine.shift + w * kLanes);
-      const F8 mean = read<F8>(batch.mean + w * kLanes);
-      const F8 inverse = read<F8>(batch.inverse + w * kLanes);
+      const Floats scale = read<Floats>(batch.affine.scale + w * kLanes);
+      const Floats shift = read<Floats>(batch.affine.shift + w * kLanes);
+      const Floats mean = read<Floats>(batch.mean + w * kLanes);
+      const Floats inverse = read<Floats>(batch.inverse + w * kLanes);
       // Without the mask everything passes.
-      const F8 limit = all(masked ? 1.0F : __builtin_inff());
-      F8 total = all(0.0F), product = all(0.0F);
+      const Floats limit = all(masked ? 1.0F : __builtin_inff());
+      Floats total = all(0.0F), product = all(0.0F);
       for (std::size_t b = begin; b < end; ++b) {
         const std::size_t at = b * kPanel + w * kLanes;
-        const F8 s = read_floats(sums + at);
-        F8 g = read_floats(gradient + at);
+        const Floats s = read_floats(sums + at);
+        Floats g = read_floats(gradient + at);
         if (factor != nullptr) g *= all(factor[b]);
         g = where(absolute(s * scale + shift) <= limit, g, all(0.0F));
         total += g;
@@ -123,9 +119,9 @@ void through_activation(const T* sums, const G* gradient, const float* factor, s
         store(out + at, g);
       }
       store(totals.gradient + w * kLanes,
-            read<D8>(totals.gradient + w * kLanes) + to_double(total));
+            read<Doubles>(totals.gradient + w * kLanes) + to_double(total));
       store(totals.product + w * kLanes,
-            read<D8>(totals.product + w * kLanes) + to_double(product));
+            read<Doubles>(totals.product + w * kLanes) + to_double(product));
     }
   }
 }
@@ -141,15 +137,15 @@ void through_normalization(const T* sums, std::size_t rows, Batch batch, const T
   for (std::size_t begin = 0; begin < rows; begin += kBlock) {
     const std::size_t end = rows - begin < kBlock ? rows : begin + kBlock;
     for (std::size_t w = 0; w < kGroups; ++w) {
-      const F8 scale = read<F8>(batch.affine.scale + w * kLanes);
-      const F8 mean = read<F8>(batch.mean + w * kLanes);
-      const F8 inverse = read<F8>(batch.inverse + w * kLanes);
-      const F8 of_gradient = read<F8>(mean_gradient + w * kLanes);
-      const F8 of_product = read<F8>(mean_product + w * kLanes);
+      const Floats scale = read<Floats>(batch.affine.scale + w * kLanes);
+      const Floats mean = read<Floats>(batch.mean + w * kLanes);
+      const Floats inverse = read<Floats>(batch.inverse + w * kLanes);
+      const Floats of_gradient = read<Floats>(mean_gradient + w * kLanes);
+      const Floats of_product = read<Floats>(mean_product + w * kLanes);
       for (std::size_t b = begin; b < end; ++b) {
         const std::size_t at = b * kPanel + w * kLanes;
-        const F8 x = (read_floats(sums + at) - mean) * inverse;
-        store(out + at, scale * (read<F8>(out + at) - of_gradient - x * of_product));
+        const Floats x = (read_floats(sums + at) - mean) * inverse;
+        store(out + at, scale * (read<Floats>(out + at) - of_gradient - x * of_product));
       }
     }
   }

@@ -1,4 +1,4 @@
-// Optimizer steps over vectors of eight weights, for every instruction set.
+// Optimizer steps over vectors of weights, for every instruction set.
 #pragma once
 
 #include "../optimizers.hpp"
@@ -14,12 +14,12 @@ struct Real {
   using Random = NoRandom;
   static constexpr float kUnits = 1.0F;
   static constexpr float kMostWeight = __builtin_inff();
-  static F8 weight(const float* p) { return read<F8>(p); }
-  static F8 m(const float* p) { return read<F8>(p); }
-  static F8 v(const float* p) { return read<F8>(p); }
-  static void put_weight(float* p, F8 w, U8) { store(p, w); }
-  static void put_m(float* p, F8 m, U8) { store(p, m); }
-  static void put_v(float* p, F8 v, U8) { store(p, v); }
+  static Floats weight(const float* p) { return read<Floats>(p); }
+  static Floats m(const float* p) { return read<Floats>(p); }
+  static Floats v(const float* p) { return read<Floats>(p); }
+  static void put_weight(float* p, Floats w, Words) { store(p, w); }
+  static void put_m(float* p, Floats m, Words) { store(p, m); }
+  static void put_v(float* p, Floats v, Words) { store(p, v); }
 };
 
 // Weights in int16, in units of 2^-15.
@@ -28,11 +28,11 @@ struct NarrowWeight {
   static constexpr float kUnits = 32768.0F;
   static constexpr float kMostWeight = kUnits - 1;
 
-  static F8 weight(const std::int16_t* p) { return read_floats(p); }
+  static Floats weight(const std::int16_t* p) { return read_floats(p); }
   // From multiples of 2^-16 units, with 16 random bits.
-  static void put_weight(std::int16_t* p, F8 w, U8 random) {
-    const I8 fine = to_int(w * all(65536.0F));
-    store_int16(p, (fine + reinterpret_cast<I8>(random)) >> 16);
+  static void put_weight(std::int16_t* p, Floats w, Words random) {
+    const Ints fine = to_int(w * all(65536.0F));
+    store_int16(p, (fine + reinterpret_cast<Ints>(random)) >> 16);
   }
 };
 
@@ -40,13 +40,13 @@ struct NarrowWeight {
 struct Narrow : NarrowWeight {
   using Random = FourRows;
   using Moment = std::uint16_t;
-  static F8 m(const std::uint16_t* p) { return reinterpret_cast<F8>(read_ints(p) << 16); }
-  static F8 v(const std::uint16_t* p) { return m(p); }
-  static void put_m(std::uint16_t* p, F8 m, U8) {
-    store_uint16(p, (reinterpret_cast<U8>(m) + all_bits(0x8000)) >> 16);
+  static Floats m(const std::uint16_t* p) { return reinterpret_cast<Floats>(read_ints(p) << 16); }
+  static Floats v(const std::uint16_t* p) { return m(p); }
+  static void put_m(std::uint16_t* p, Floats m, Words) {
+    store_uint16(p, (reinterpret_cast<Words>(m) + all_bits(0x8000)) >> 16);
   }
-  static void put_v(std::uint16_t* p, F8 v, U8 random) {
-    store_uint16(p, (reinterpret_cast<U8>(v) + random) >> 16);
+  static void put_v(std::uint16_t* p, Floats v, Words random) {
+    store_uint16(p, (reinterpret_cast<Words>(v) + random) >> 16);
   }
 };
 
@@ -61,33 +61,33 @@ struct Tiny : NarrowWeight {
   static constexpr std::uint32_t kShiftM = 96U << 23;
   static constexpr std::uint32_t kShiftV = 64U << 23;
 
-  static F8 m(const std::uint8_t* p) {
-    const U8 code = read_ints(p), size = code & all_bits(127);
-    const U8 bits = ((size << kDropped) + all_bits(kShiftM)) | ((code & all_bits(128)) << 24);
-    return where(reinterpret_cast<I8>(size) == 0, all(0.0F), reinterpret_cast<F8>(bits));
+  static Floats m(const std::uint8_t* p) {
+    const Words code = read_ints(p), size = code & all_bits(127);
+    const Words bits = ((size << kDropped) + all_bits(kShiftM)) | ((code & all_bits(128)) << 24);
+    return where(reinterpret_cast<Ints>(size) == 0, all(0.0F), reinterpret_cast<Floats>(bits));
   }
-  static F8 v(const std::uint8_t* p) {
-    return reinterpret_cast<F8>((read_ints(p) << kDropped) + all_bits(kShiftV));
+  static Floats v(const std::uint8_t* p) {
+    return reinterpret_cast<Floats>((read_ints(p) << kDropped) + all_bits(kShiftV));
   }
-  static U8 code(F8 size, std::uint32_t shift, std::int32_t most, U8 random) {
+  static Words code(Floats size, std::uint32_t shift, std::int32_t most, Words random) {
     // Below the smallest the difference is negative; so is its shifted sum, or it becomes 0.
-    const I8 above = reinterpret_cast<I8>(size) - static_cast<std::int32_t>(shift);
-    const I8 rounded = (above + reinterpret_cast<I8>(random << 5)) >> kDropped;
-    const I8 positive = rounded > 0 ? rounded : I8{};
-    const I8 limit = I8{} + most;
-    return reinterpret_cast<U8>(positive < limit ? positive : limit);
+    const Ints above = reinterpret_cast<Ints>(size) - static_cast<std::int32_t>(shift);
+    const Ints rounded = (above + reinterpret_cast<Ints>(random << 5)) >> kDropped;
+    const Ints positive = rounded > 0 ? rounded : Ints{};
+    const Ints limit = Ints{} + most;
+    return reinterpret_cast<Words>(positive < limit ? positive : limit);
   }
-  static void put_m(std::uint8_t* p, F8 m, U8 random) {
-    const U8 sign = (reinterpret_cast<U8>(m) >> 24) & all_bits(128);
+  static void put_m(std::uint8_t* p, Floats m, Words random) {
+    const Words sign = (reinterpret_cast<Words>(m) >> 24) & all_bits(128);
     store_uint8(p, code(absolute(m), kShiftM, 127, random) | sign);
   }
-  static void put_v(std::uint8_t* p, F8 v, U8 random) {
+  static void put_v(std::uint8_t* p, Floats v, Words random) {
     store_uint8(p, code(v, kShiftV, 255, random));
   }
 };
 
-F8 gradient_at(Gradient gradient, std::size_t at, float factor) {
-  const F8 g = gradient.real ? read<F8>(static_cast<const float*>(gradient.data) + at)
+Floats gradient_at(Gradient gradient, std::size_t at, float factor) {
+  const Floats g = gradient.real ? read<Floats>(static_cast<const float*>(gradient.data) + at)
                              : read_floats(static_cast<const std::int32_t*>(gradient.data) + at);
   return g * all(factor);
 }
@@ -98,7 +98,7 @@ float factor_of(Gradient gradient, std::size_t row) {
 
 // The constants of a step, a copy a lane; weights count in their form's units.
 struct Step {
-  F8 beta1, rest1, beta2, rest2, epsilon, step_size, correction, limit;
+  Floats beta1, rest1, beta2, rest2, epsilon, step_size, correction, limit;
 
   Step(const Adam& adam, float units, float most_weight)
       : beta1(all(adam.beta1)),
@@ -113,11 +113,11 @@ struct Step {
 
 template <typename Form>
 void update(typename Form::Weight* weight, typename Form::Moment* m_at,
-            typename Form::Moment* v_at, F8 g, const Step& step, U8 random) {
-  const F8 m = step.beta1 * Form::m(m_at) + step.rest1 * g;
-  const F8 v = step.beta2 * Form::v(v_at) + step.rest2 * g * g;
-  const F8 size = square_root(v) * step.correction + step.epsilon;
-  const F8 w = Form::weight(weight) - step.step_size * m / size;
+            typename Form::Moment* v_at, Floats g, const Step& step, Words random) {
+  const Floats m = step.beta1 * Form::m(m_at) + step.rest1 * g;
+  const Floats v = step.beta2 * Form::v(v_at) + step.rest2 * g * g;
+  const Floats size = square_root(v) * step.correction + step.epsilon;
+  const Floats w = Form::weight(weight) - step.step_size * m / size;
   Form::put_weight(weight, limited(w, step.limit), random);
   Form::put_m(m_at, m, random);
   Form::put_v(v_at, v, random);
@@ -161,17 +161,17 @@ void bop(std::uint8_t* bits, float* m_at, Gradient gradient, Bop bop, std::size_
          std::size_t padded, std::size_t begin, std::size_t end) {
   const std::size_t bytes = bytes_for(columns);
   for (std::size_t row = begin; row < end; ++row) {
-    for (std::size_t byte = 0; byte < bytes; ++byte) {
-      const std::size_t at = row * padded + byte * 8;
-      const F8 g = gradient_at(gradient, at, factor_of(gradient, row));
-      const F8 m = all(1.0F - bop.adaptivity) * read<F8>(m_at + at) + all(bop.adaptivity) * g;
+    std::uint8_t* of_row = bits + row * bytes;
+    for (std::size_t column = 0; column < columns; column += kLanes, of_row += kLanes / 8) {
+      const std::size_t at = row * padded + column;
+      const Floats g = gradient_at(gradient, at, factor_of(gradient, row));
+      const Floats m = all(1.0F - bop.adaptivity) * read<Floats>(m_at + at) + all(bop.adaptivity) * g;
       store(m_at + at, m);
       // Against a filtered gradient above the threshold the weight is -1, below its negative +1.
-      const unsigned down = bits_of(m > all(bop.threshold));
-      const unsigned up = bits_of(m < all(-bop.threshold));
-      const unsigned kept = columns - byte * 8 < 8 ? (1U << (columns - byte * 8)) - 1 : 0xFFU;
-      std::uint8_t& word = bits[row * bytes + byte];
-      word = static_cast<std::uint8_t>(((word & ~down) | up) & kept);
+      const unsigned down = above(m, all(bop.threshold));
+      const unsigned up = above(all(-bop.threshold), m);
+      const std::size_t count = columns - column < kLanes ? columns - column : kLanes;
+      put_bits(of_row, (get_bits(of_row, count) & ~down) | up, count);
     }
   }
 }

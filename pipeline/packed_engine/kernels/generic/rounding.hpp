@@ -1,4 +1,4 @@
-// Stochastic rounding over vectors of eight columns, for every instruction set.
+// Stochastic rounding over vectors of columns, for every instruction set.
 #pragma once
 
 #include "../rounding.hpp"
@@ -15,19 +15,19 @@ constexpr float kLatentUnit = 1.0F / 32768.0F;
 // random one below 2^16, over 2^16, is rounded up with the probability of its fraction.
 constexpr float kUnits = 65536.0F;
 
-F8 units_per(F8 factor) {
+Floats units_per(Floats factor) {
   return where(factor > all(0.0F), all(kUnits) / factor, all(0.0F));
 }
 
-void round_to(std::int8_t* out, F8 units, U8 random) {
-  store_int8(out, (to_int(units) + reinterpret_cast<I8>(random)) >> 16);
+void round_to(std::int8_t* out, Floats units, Words random) {
+  store_int8(out, (to_int(units) + reinterpret_cast<Ints>(random)) >> 16);
 }
 
 void column_factors(const float* panel, std::size_t rows, int most, float* factors) {
   for (std::size_t w = 0; w < kGroups; ++w) {
-    F8 largest = all(0.0F);
+    Floats largest = all(0.0F);
     for (std::size_t b = 0; b < rows; ++b) {
-      largest = larger(absolute(read<F8>(panel + b * kPanel + w * kLanes)), largest);
+      largest = larger(absolute(read<Floats>(panel + b * kPanel + w * kLanes)), largest);
     }
     store(factors + w * kLanes, largest / all(static_cast<float>(most)));
   }
@@ -36,8 +36,8 @@ void column_factors(const float* panel, std::size_t rows, int most, float* facto
 void round_columns(const float* panel, std::size_t rows, const float* factors, Draw draw,
                    std::size_t panel_index, std::size_t valid, std::int8_t* out,
                    std::size_t stride) {
-  F8 units[kGroups];
-  for (std::size_t w = 0; w < kGroups; ++w) units[w] = units_per(read<F8>(factors + w * kLanes));
+  Floats units[kGroups];
+  for (std::size_t w = 0; w < kGroups; ++w) units[w] = units_per(read<Floats>(factors + w * kLanes));
   for (std::size_t begin = 0; begin < rows; begin += kPanel) {
     alignas(32) std::int8_t block[kPanel * kPanel] = {};
     alignas(32) std::int8_t columns[kPanel * kPanel];
@@ -45,7 +45,7 @@ void round_columns(const float* panel, std::size_t rows, const float* factors, D
       const PairOfRows random(draw, b / 2, panel_index);
       for (std::size_t odd = 0; odd < 2 && b + odd < rows; ++odd) {
         for (std::size_t w = 0; w < kGroups; ++w) {
-          const F8 g = read<F8>(panel + (b + odd) * kPanel + w * kLanes);
+          const Floats g = read<Floats>(panel + (b + odd) * kPanel + w * kLanes);
           round_to(block + (b + odd - begin) * kPanel + w * kLanes, g * units[w],
                    random.bits(odd, w));
         }
@@ -59,22 +59,21 @@ void round_columns(const float* panel, std::size_t rows, const float* factors, D
   }
 }
 
-float largest_of(F8 v) {
+float largest_of(Floats v) {
   float largest = 0;
   for (std::size_t i = 0; i < kLanes; ++i) largest = v[i] > largest ? v[i] : largest;
   return largest;
 }
 
 // Vector w of a row that ends with column `columns`, with 0 in the lanes past it.
-F8 read_row(const float* matrix, std::size_t rows, std::size_t columns, std::size_t row,
+Floats read_row(const float* matrix, std::size_t rows, std::size_t columns, std::size_t row,
             std::size_t w) {
   const std::size_t first = w * kLanes;
-  const F8 g = read<F8>(matrix + (first / kPanel * rows + row) * kPanel + first % kPanel);
+  const Floats g = read<Floats>(matrix + (first / kPanel * rows + row) * kPanel + first % kPanel);
   if (first + kLanes <= columns) return g;
-  const I8 lanes = {0, 1, 2, 3, 4, 5, 6, 7};
-  const auto left = static_cast<std::int32_t>(columns - first);
-  const I8 limit = {left, left, left, left, left, left, left, left};
-  return where(lanes < limit, g, all(0.0F));
+  Ints lanes;
+  for (std::size_t i = 0; i < kLanes; ++i) lanes[i] = static_cast<std::int32_t>(i);
+  return where(lanes < static_cast<std::int32_t>(columns - first), g, all(0.0F));
 }
 
 void round_rows(const float* matrix, std::size_t rows, std::size_t columns, std::size_t begin,
@@ -82,7 +81,7 @@ void round_rows(const float* matrix, std::size_t rows, std::size_t columns, std:
                 float* factors) {
   const std::size_t vectors = (columns + kLanes - 1) / kLanes;
   for (std::size_t b = begin; b < end; ++b) {
-    F8 largest = all(0.0F);
+    Floats largest = all(0.0F);
     for (std::size_t w = 0; w < vectors; ++w) {
       largest = larger(absolute(read_row(matrix, rows, columns, b, w)), largest);
     }
@@ -93,10 +92,10 @@ void round_rows(const float* matrix, std::size_t rows, std::size_t columns, std:
     for (std::size_t pair = begin / 2; pair * 2 < end; ++pair) {
       const PairOfRows random(draw, pair, panel);
       for (std::size_t b = pair * 2; b < pair * 2 + 2 && b < end; ++b) {
-        const F8 units = units_per(all(factors[b]));
+        const Floats units = units_per(all(factors[b]));
         for (std::size_t v = 0; v < kGroups && panel * kGroups + v < vectors; ++v) {
           const std::size_t w = panel * kGroups + v;
-          const F8 g = read_row(matrix, rows, columns, b, w);
+          const Floats g = read_row(matrix, rows, columns, b, w);
           round_to(out + b * stride + w * kLanes, g * units, random.bits(b % 2, v));
         }
       }
@@ -104,23 +103,23 @@ void round_rows(const float* matrix, std::size_t rows, std::size_t columns, std:
   }
 }
 
-F8 latent_of(const float* latent) { return read<F8>(latent); }
-F8 latent_of(const std::int16_t* latent) { return read_floats(latent) * all(kLatentUnit); }
+Floats latent_of(const float* latent) { return read<Floats>(latent); }
+Floats latent_of(const std::int16_t* latent) { return read_floats(latent) * all(kLatentUnit); }
 
 template <typename T>
 void pack(const T* latent, std::size_t row, std::size_t columns, float noise, Draw draw,
           std::uint8_t* bits) {
   for (std::size_t panel = 0; panel * kPanel < columns; ++panel) {
     const PairOfRows random(noise > 0 ? PairOfRows(draw, row / 2, panel) : PairOfRows());
-    for (std::size_t v = 0; v < kGroups && panel * kPanel + v * kLanes < columns; ++v) {
-      const std::size_t first = panel * kPanel + v * kLanes;
-      F8 w = latent_of(latent + first);
+    std::uint32_t word = 0;
+    for (std::size_t v = 0; v < kGroups; ++v) {
+      Floats w = latent_of(latent + panel * kPanel + v * kLanes);
       if (noise > 0) {
         w += all(noise) * (random.uniform(row % 2, v) * all(2.0F) - all(1.0F));
       }
-      const unsigned kept = columns - first < kLanes ? (1U << (columns - first)) - 1 : 0xFFU;
-      bits[first / 8] = static_cast<std::uint8_t>(bits_of(w >= all(0.0F)) & kept);
+      word |= at_least(w, all(0.0F)) << (v * kLanes);
     }
+    put_bits(bits + panel * kPanel / 8, word, rows_in_panel(panel, columns));
   }
 }
 
