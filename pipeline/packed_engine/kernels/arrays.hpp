@@ -4,7 +4,9 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -15,97 +17,124 @@ namespace arrays {
 
 namespace nb = nanobind;
 
+// What the elements are: their kind (f, i, u; ? for any other) and bytes.
+struct Type {
+  char kind;
+  std::size_t size;
+
+  bool operator==(const Type&) const = default;
+};
+
 template <typename T>
-inline constexpr const char* kTypeName = nullptr;
-template <>
-inline constexpr const char* kTypeName<float> = "float32";
-template <>
-inline constexpr const char* kTypeName<std::uint8_t> = "uint8";
-template <>
-inline constexpr const char* kTypeName<std::int8_t> = "int8";
-template <>
-inline constexpr const char* kTypeName<std::int16_t> = "int16";
-template <>
-inline constexpr const char* kTypeName<std::uint16_t> = "uint16";
-template <>
-inline constexpr const char* kTypeName<std::int32_t> = "int32";
-template <>
-inline constexpr const char* kTypeName<std::int64_t> = "int64";
+constexpr Type type_of() {
+  return {std::is_floating_point_v<T> ? 'f' : std::is_signed_v<T> ? 'i' : 'u', sizeof(T)};
+}
+
+// As NumPy calls it.
+inline std::string name_of(Type type) {
+  const char* kind = type.kind == 'f' ? "float" : type.kind == 'i' ? "int" : "uint";
+  return kind + std::to_string(8 * type.size);
+}
+
+inline constexpr std::size_t kMostAxes = 3;
+using Shape = std::array<std::size_t, kMostAxes>;
 
 // Whatever the type of its elements.
 struct AnyView {
   void* data;
-  std::vector<std::size_t> shape;
-  nb::dlpack::dtype type;
+  Shape shape;
+  std::size_t axes;
+  Type type;
 
   template <typename T>
   bool holds() const {
-    return type == nb::dtype<T>();
+    return type == type_of<T>();
   }
 };
 
 template <typename T>
 struct View {
   T* data;
-  std::vector<std::size_t> shape;
+  Shape shape;
 };
 
-// The array behind `object`: not empty, C-contiguous, with `dimensions` axes.
+// An object's memory, borrowed for the time that this lives. The buffer protocol, not nanobind's
+// arrays: a step of a small network is dozens of calls, and these cost a third as much.
+class Borrowed {
+ public:
+  Borrowed(nb::handle object, const char* name) {
+    // Of what is writable, an export for reading says so too.
+    if (PyObject_GetBuffer(object.ptr(), &buffer_, PyBUF_RECORDS_RO) == 0) return;
+    PyErr_Clear();
+    throw nb::type_error((std::string(name) + " must be a NumPy array").c_str());
+  }
+  ~Borrowed() { PyBuffer_Release(&buffer_); }
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+
+  const Py_buffer& operator*() const { return buffer_; }
+
+  Type type() const {
+    const auto size = static_cast<std::size_t>(buffer_.itemsize);
+    // Without a format these are bytes; with two characters it has another order of bytes, or
+    // several fields.
+    const char* format = buffer_.format == nullptr ? "B" : buffer_.format;
+    if (format[0] == '\0' || format[1] != '\0') return {'?', size};
+    if (std::strchr("fd", format[0]) != nullptr) return {'f', size};
+    if (std::strchr("bhilq", format[0]) != nullptr) return {'i', size};
+    return {std::strchr("BHILQ", format[0]) != nullptr ? 'u' : '?', size};
+  }
+
+ private:
+  Py_buffer buffer_;
+};
+
+[[noreturn]] inline void refuse(const char* name, const std::string& what) {
+  throw nb::value_error((std::string(name) + " must " + what).c_str());
+}
+
+// The array behind `object`: not empty, C-contiguous, with `axes` axes, or `other_axes`.
 // Throws TypeError or ValueError that begin with `name`.
-inline AnyView check_any(nb::handle object, const char* name, std::size_t dimensions,
-                         bool writable) {
-  const std::string argument = name;
-  nb::ndarray<nb::ro> array;
-  if (!nb::try_cast(object, array, false) || array.device_type() != nb::device::cpu::value) {
-    throw nb::type_error((argument + " must be a NumPy array").c_str());
+inline AnyView check_any(nb::handle object, const char* name, std::size_t axes, bool writable,
+                         std::size_t other_axes = 0) {
+  const Borrowed borrowed(object, name);
+  const Py_buffer& array = *borrowed;
+  if (writable && array.readonly != 0) refuse(name, "be writable");
+  const auto dimensions = static_cast<std::size_t>(array.ndim);
+  if (dimensions != axes && dimensions != other_axes) {
+    refuse(name, "have " + std::to_string(axes) + " axes, it has " + std::to_string(dimensions));
   }
-  nb::ndarray<> writable_array;
-  if (writable && !nb::try_cast(object, writable_array, false)) {
-    throw nb::value_error((argument + " must be writable").c_str());
-  }
-  if (array.ndim() != dimensions) {
-    throw nb::value_error((argument + " must have " + std::to_string(dimensions) +
-                           " axes, it has " + std::to_string(array.ndim()))
-                              .c_str());
-  }
-  if (array.size() == 0) throw nb::value_error((argument + " must not be empty").c_str());
-  AnyView view{const_cast<void*>(array.data()), {}, array.dtype()};
-  view.shape.resize(dimensions);
-  std::int64_t expected = 1;
+  if (array.len == 0) refuse(name, "not be empty");
+  AnyView view{array.buf, {}, dimensions, borrowed.type()};
+  Py_ssize_t expected = array.itemsize;
   for (std::size_t axis = dimensions; axis-- > 0;) {
-    const std::size_t size = array.shape(axis);
-    if (size > 1 && array.stride(axis) != expected) {
-      throw nb::value_error((argument + " must be C-contiguous").c_str());
-    }
-    expected *= static_cast<std::int64_t>(size);
-    view.shape[axis] = size;
+    const Py_ssize_t size = array.shape[axis];
+    if (size > 1 && array.strides[axis] != expected) refuse(name, "be C-contiguous");
+    expected *= size;
+    view.shape[axis] = static_cast<std::size_t>(size);
   }
-  const std::size_t alignment = array.itemsize();
-  if (reinterpret_cast<std::uintptr_t>(view.data) % alignment != 0) {
-    throw nb::value_error((argument + " must be aligned to its type").c_str());
+  if (reinterpret_cast<std::uintptr_t>(view.data) % view.type.size != 0) {
+    refuse(name, "be aligned to its type");
   }
   return view;
 }
 
 template <typename T>
-View<T> check(nb::handle object, const char* name, std::size_t dimensions) {
-  const AnyView any = check_any(object, name, dimensions, !std::is_const_v<T>);
+View<T> check(nb::handle object, const char* name, std::size_t axes) {
+  const AnyView any = check_any(object, name, axes, !std::is_const_v<T>);
   using Plain = std::remove_const_t<T>;
   if (!any.holds<Plain>()) {
     throw nb::type_error(
-        (std::string(name) + " must be of type " + kTypeName<Plain>).c_str());
+        (std::string(name) + " must be of type " + name_of(type_of<Plain>())).c_str());
   }
   return {static_cast<T*>(any.data), any.shape};
 }
 
 // Require that axis `axis` of the array called `name` has `size` elements.
-inline void require(const std::vector<std::size_t>& shape, std::size_t axis, std::size_t size,
-                    const char* name) {
+inline void require(const Shape& shape, std::size_t axis, std::size_t size, const char* name) {
   if (shape[axis] == size) return;
-  throw nb::value_error((std::string(name) + " must have " + std::to_string(size) +
-                         " elements on axis " + std::to_string(axis) + ", it has " +
-                         std::to_string(shape[axis]))
-                            .c_str());
+  refuse(name, "have " + std::to_string(size) + " elements on axis " + std::to_string(axis) +
+                   ", it has " + std::to_string(shape[axis]));
 }
 
 template <typename T>

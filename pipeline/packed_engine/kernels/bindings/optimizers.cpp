@@ -7,7 +7,7 @@ namespace {
 using kernels::optimizers::Gradient;
 using kernels::optimizers::State;
 
-Gradient check_gradient(nb::handle object, const std::vector<std::size_t>& shape,
+Gradient check_gradient(nb::handle object, const arrays::Shape& shape,
                         const std::optional<nb::handle>& factor_object) {
   const auto view = arrays::check_any(object, "gradient", 2, false);
   if (!view.holds<float>() && !view.holds<std::int32_t>()) {
@@ -25,7 +25,7 @@ Gradient check_gradient(nb::handle object, const std::vector<std::size_t>& shape
 }
 
 template <typename T>
-void* check_moment(nb::handle object, const char* name, const std::vector<std::size_t>& shape) {
+void* check_moment(nb::handle object, const char* name, const arrays::Shape& shape) {
   const auto moment = check<T>(object, name, 2);
   require(moment.shape, 0, shape[0], name);
   require(moment.shape, 1, shape[1], name);

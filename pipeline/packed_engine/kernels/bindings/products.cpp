@@ -20,8 +20,8 @@ struct Target {
   std::size_t rows, panels;
 };
 
-Target target_of(const arrays::AnyView& view, bool panels_first, bool wide) {
-  if (panels_first) {
+Target target_of(const arrays::AnyView& view, bool wide) {
+  if (view.axes == 3) {
     require(view.shape, 2, kPanel, "out");
     const std::size_t rows = view.shape[1];
     return {{view.data, wide, kPanel, rows * kPanel}, rows, view.shape[0]};
@@ -32,29 +32,21 @@ Target target_of(const arrays::AnyView& view, bool panels_first, bool wide) {
   return {{view.data, wide, view.shape[1], kPanel}, view.shape[0], view.shape[1] / kPanel};
 }
 
-arrays::AnyView check_output(nb::handle object, bool& panels_first) {
-  nb::ndarray<nb::ro> array;
-  panels_first = nb::try_cast(object, array, false) && array.ndim() == 3;
-  return arrays::check_any(object, "out", panels_first ? 3 : 2, true);
-}
-
 // `narrow_limit`: the most elements whose sums fit int16.
 Target check_integer_target(nb::handle object, std::size_t elements, std::size_t narrow_limit) {
-  bool panels_first = false;
-  const auto view = check_output(object, panels_first);
+  const auto view = arrays::check_any(object, "out", 2, true, 3);
   const bool wide = is_wide(view, "out");
   if (!wide && elements > narrow_limit) {
     throw nb::value_error("out must be of type int32: the sums of so many elements could "
                           "overflow int16");
   }
-  return target_of(view, panels_first, wide);
+  return target_of(view, wide);
 }
 
 Target check_float_target(nb::handle object) {
-  bool panels_first = false;
-  const auto view = check_output(object, panels_first);
+  const auto view = arrays::check_any(object, "out", 2, true, 3);
   if (!view.holds<float>()) throw nb::type_error("out must be of type float32");
-  return target_of(view, panels_first, true);
+  return target_of(view, true);
 }
 
 PanelOperand check_panels(nb::handle object, std::size_t elements, std::size_t panels) {
