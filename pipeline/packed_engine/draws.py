@@ -16,6 +16,10 @@ class Purpose(IntEnum):
     UPDATE = 4
 
 
+# Asked for once: a step asks for draws many times, and an enumeration counts slowly.
+_PURPOSES = len(Purpose)
+
+
 @dataclass
 class Draws:
     """All random draws of one layer: functions of the seed, the step and the layer."""
@@ -26,4 +30,4 @@ class Draws:
 
     def of(self, purpose: Purpose) -> Triple:
         """Return (seed, purpose, step) for the kernels."""
-        return self.seed, self.layer * len(Purpose) + purpose, self.step
+        return self.seed, self.layer * _PURPOSES + purpose, self.step

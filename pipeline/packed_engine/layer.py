@@ -6,8 +6,9 @@ block is still there; float32 gradients are held a part of a block at a time.
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any
 
 import binary_kernels as kernels
 import numpy as np
@@ -37,26 +38,36 @@ WEIGHT_GRADIENT_BYTES = 7 * 2**19
 MOST = {2: 1, 4: 7, 8: 112}
 
 
-class Panels(NamedTuple):
-    """Panels [first, last) of a layer's features, 32 features each."""
+@dataclass(frozen=True)
+class Panels:
+    """Panels [first, last) of a layer's features, 32 features each.
+
+    Attributes:
+        range: the panels in arrays of panels.
+    """
 
     first: int
     last: int
+    range: slice = field(init=False, compare=False)
 
-    @property
-    def range(self) -> slice:
-        """The panels in arrays of panels."""
-        return slice(self.first, self.last)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "range", slice(self.first, self.last))
 
     @property
     def size(self) -> int:
         """How many panels these are."""
         return self.last - self.first
 
-    def divide(self, size: int) -> list["Panels"]:
+    def divide(self, size: int) -> tuple["Panels", ...]:
         """Return pieces of `size` panels, the last one perhaps smaller."""
-        starts = range(self.first, self.last, size)
-        return [Panels(start, min(start + size, self.last)) for start in starts]
+        return _divide(self.first, self.last, size)
+
+
+# Every step divides its work in the same way.
+@cache
+def _divide(first: int, last: int, size: int) -> tuple[Panels, ...]:
+    starts = range(first, last, size)
+    return tuple(Panels(start, min(start + size, last)) for start in starts)
 
 
 # The gradient that a layer's output gets: (panels, batch, 32), and a factor for every row or None.
@@ -160,9 +171,9 @@ class BinaryLayer:
         self.normalization.update_running(len(x))
         self._phases.enter("forward")
 
-    def _blocks(self, x: Operand, *, whole: bool) -> list[Panels]:
+    def _blocks(self, x: Operand, *, whole: bool) -> tuple[Panels, ...]:
         if whole:
-            return [self._panels]
+            return (self._panels,)
         of_panel = len(x) * PANEL * np.dtype(x.sums_type).itemsize
         return self._panels.divide(max(2, SUMS_BYTES // of_panel))
 

@@ -9,7 +9,7 @@ from pipeline.packed_engine.weights import Rate, adam
 PANEL = 32
 # As in torch.
 EPSILON = 1e-5
-MOMENTUM = 0.1
+MOMENTUM = np.float32(0.1)
 
 
 class Normalization:
@@ -36,19 +36,21 @@ class Normalization:
         self.running = np.zeros((panels, 2, PANEL), np.float32)
         self.running[:, 1] = 1
         self._unbiased = np.ones((2, 1), np.float32)
+        self._statistics, self._step = self.batch[:, :2], np.empty_like(self.running)
 
     def update_running(self, batch: int) -> None:
         """Move the running statistics towards those of the batch of this size."""
         self._unbiased[1] = batch / (batch - 1)
-        step = self.batch[:, :2] * self._unbiased
-        step -= self.running
-        step *= np.float32(MOMENTUM)
-        self.running += step
+        step = self._step
+        np.multiply(self._statistics, self._unbiased, out=step)
+        np.subtract(step, self.running, out=step)
+        np.multiply(step, MOMENTUM, out=step)
+        np.add(self.running, step, out=self.running)
 
     def finish_gradient(self) -> None:
         """Leave no gradient to features that do not exist."""
         if self._unreal is not None:
-            self.gradient[self._unreal] = 0
+            np.copyto(self.gradient, 0, where=self._unreal)
 
 
 class NetworkNormalization:
