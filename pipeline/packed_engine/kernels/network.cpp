@@ -10,8 +10,6 @@ namespace {
 
 // Images that go through all layers together: their sums stay in the second-level cache.
 constexpr std::size_t kTile = 64;
-// Multiplications by a bit that take some microseconds, as long as starting a thread.
-constexpr std::size_t kWorkOfThread = std::size_t{1} << 22;
 
 std::size_t bytes_of(bool wide) { return wide ? sizeof(std::int32_t) : sizeof(std::int16_t); }
 
@@ -74,8 +72,7 @@ void Network::scores(const InstructionSet& set, IntRows images, std::size_t coun
                      int threads) const {
   std::size_t work = 0;
   for (const Layer& layer : layers_) work += count * layer.inputs * layer.outputs;
-  const std::size_t worth = std::max(std::size_t{1}, work / kWorkOfThread);
-  const int team = static_cast<int>(std::min(worth, static_cast<std::size_t>(threads)));
+  const int team = worth_starting(work, kBitsMultiplied, threads);
   for_each_part(count, 1, team, [&](std::size_t begin, std::size_t end) {
     tile(set, images, begin, end, out);
   });

@@ -9,6 +9,20 @@
 
 namespace kernels {
 
+// Work that one thread does in some four microseconds: for less, another is not started. Starting
+// one takes a microsecond or less, and longer where the processors are shared.
+inline constexpr std::size_t kBitsMoved = std::size_t{1} << 15;
+inline constexpr std::size_t kSumsNormalized = std::size_t{1} << 14;
+inline constexpr std::size_t kWeightsLearnt = std::size_t{1} << 13;
+inline constexpr std::size_t kScoresMade = std::size_t{1} << 8;
+inline constexpr std::size_t kBitsMultiplied = std::size_t{1} << 21;
+
+// How many of `threads` are worth starting for so much work.
+inline int worth_starting(std::size_t work, std::size_t of_thread, int threads) {
+  const std::size_t worth = std::max(std::size_t{1}, work / of_thread);
+  return static_cast<int>(std::min(worth, static_cast<std::size_t>(threads)));
+}
+
 // Call work(i) for every i below `count`; each call writes what is its own.
 // No more threads start than there are items: starting them takes microseconds.
 template <typename Work>

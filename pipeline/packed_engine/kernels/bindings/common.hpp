@@ -37,6 +37,11 @@ inline int checked_threads(int threads) {
   return threads;
 }
 
+// How many threads to start for so much work: see parallel.hpp.
+inline int checked_team(int threads, std::size_t work, std::size_t of_thread) {
+  return kernels::worth_starting(work, of_thread, checked_threads(threads));
+}
+
 inline kernels::Draw to_draw(const DrawTuple& draw) {
   return {std::get<0>(draw), std::get<1>(draw), std::get<2>(draw)};
 }

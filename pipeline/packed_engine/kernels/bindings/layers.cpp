@@ -41,7 +41,7 @@ void batch_statistics(nb::handle s_object, nb::handle parameters_object, double 
   require(parameters.shape, 2, kPanel, "parameters");
   const auto batch = check_batch<float>(batch_object, s.panels);
   const auto* normalization = chosen(name).normalization;
-  const int team = checked_threads(threads);
+  const int team = checked_team(threads, s.panels * s.rows * kPanel, kernels::kSumsNormalized);
   nb::gil_scoped_release unlocked;
   kernels::for_each(s.panels, team, [&](std::size_t p) {
     double sums[kPanel], squares[kPanel];
@@ -77,7 +77,7 @@ void binarize(nb::handle s_object, nb::handle batch_object, std::size_t columns,
   }
   const auto* normalization = chosen(name).normalization;
   const kernels::Draw draw = to_draw(draw_tuple.value_or(DrawTuple{}));
-  const int team = checked_threads(threads);
+  const int team = checked_team(threads, s.panels * s.rows * kPanel, kernels::kSumsNormalized);
   nb::gil_scoped_release unlocked;
   kernels::for_each(s.panels, team, [&](std::size_t p) {
     const std::size_t panel = first_panel + p, valid = kernels::rows_in_panel(panel, columns);
@@ -121,7 +121,7 @@ void normalize_backward(nb::handle s_object, nb::handle batch_object, nb::handle
   require(parameters.shape, 1, 2, "parameter_gradient");
   require(parameters.shape, 2, kPanel, "parameter_gradient");
   const auto* normalization = chosen(name).normalization;
-  const int team = checked_threads(threads);
+  const int team = checked_team(threads, s.panels * s.rows * kPanel, kernels::kSumsNormalized);
   const std::size_t size = gradient.type == Gradient::Type::narrow ? 2 : 4;
   nb::gil_scoped_release unlocked;
   kernels::for_each(s.panels, team, [&](std::size_t p) {
@@ -150,7 +150,7 @@ void round_columns(nb::handle g_object, std::size_t columns, int most, nb::handl
   const auto factors = check<float>(factors_object, "factors", 1);
   require(factors.shape, 0, panels * kPanel, "factors");
   const auto* rounding = chosen(name).rounding;
-  const int team = checked_threads(threads);
+  const int team = checked_team(threads, panels * rows * kPanel, kernels::kSumsNormalized);
   nb::gil_scoped_release unlocked;
   kernels::for_each(panels, team, [&](std::size_t p) {
     const float* panel = g.data + p * rows * kPanel;
@@ -177,7 +177,7 @@ void round_rows(nb::handle g_object, std::size_t columns, int most, nb::handle o
   const auto factors = check<float>(factors_object, "factors", 1);
   require(factors.shape, 0, rows, "factors");
   const auto* rounding = chosen(name).rounding;
-  const int team = checked_threads(threads);
+  const int team = checked_team(threads, panels * rows * kPanel, kernels::kSumsNormalized);
   nb::gil_scoped_release unlocked;
   kernels::for_each_part(rows, 2, team, [&](std::size_t begin, std::size_t end) {
     rounding->round_rows(g.data, rows, columns, begin, end, most, to_draw(draw), out.data,
@@ -203,7 +203,7 @@ void softmax_gradient(nb::handle s_object, nb::handle batch_object, nb::handle l
   require(out.shape, 2, kPanel, "out");
   const kernels::loss::Scores scores{s.data, s.wide, s.rows, classes, batch_of(batch.data).affine,
                                      kRows * kPanel};
-  const int team = checked_threads(threads);
+  const int team = checked_team(threads, s.rows * classes, kernels::kScoresMade);
   nb::gil_scoped_release unlocked;
   kernels::for_each_part(s.rows, 1, team, [&](std::size_t begin, std::size_t end) {
     kernels::loss::softmax_gradient(scores, labels.data, begin, end, out.data);

@@ -63,7 +63,7 @@ void adam(nb::handle weights_object, nb::handle m_object, nb::handle v_object,
   const kernels::optimizers::Adam step{single(beta1), single(1 - beta1), single(beta2),
                                        single(1 - beta2), epsilon, step_size, correction, limit};
   const auto* optimizers = chosen(name).optimizers;
-  const int team = checked_threads(threads);
+  const int team = checked_team(threads, weights.shape[0] * weights.shape[1], kernels::kWeightsLearnt);
   nb::gil_scoped_release unlocked;
   kernels::for_each_part(weights.shape[0], 4, team, [&](std::size_t begin, std::size_t end) {
     optimizers->adam(state, gradient, step, weights.shape[1], begin, end, to_draw(draw),
@@ -82,7 +82,7 @@ void bop(nb::handle bits_object, nb::handle m_object, nb::handle gradient_object
   if (columns == 0 || columns > m.shape[1]) throw nb::value_error("columns does not fit m");
   const Gradient gradient = check_gradient(gradient_object, m.shape, factor);
   const auto* optimizers = chosen(name).optimizers;
-  const int team = checked_threads(threads);
+  const int team = checked_team(threads, m.shape[0] * m.shape[1], kernels::kWeightsLearnt);
   nb::gil_scoped_release unlocked;
   kernels::for_each_part(m.shape[0], 1, team, [&](std::size_t begin, std::size_t end) {
     optimizers->bop(bits.data, m.data, gradient, {adaptivity, threshold}, columns, m.shape[1],

@@ -12,7 +12,7 @@ Bytes pack_rows(nb::handle x_object, int threads, const std::string& name) {
   const auto* packing = chosen(name).packing;
   const std::size_t rows = x.shape[0], columns = x.shape[1];
   Result<std::uint8_t> out({rows, bytes_for(columns)});
-  const int team = checked_threads(threads);
+  const int team = checked_team(threads, rows * columns, kernels::kBitsMoved);
   {
     nb::gil_scoped_release unlocked;
     kernels::for_each(rows, team, [&](std::size_t r) {
@@ -39,7 +39,7 @@ Bytes pack_latent(nb::handle latent_object, std::size_t columns, float noise, Dr
   if (!(noise >= 0 && noise <= 1)) throw nb::value_error("noise must be in [0, 1]");
   const auto* rounding = chosen(name).rounding;
   Result<std::uint8_t> out({rows, bytes_for(columns)});
-  const int team = checked_threads(threads);
+  const int team = checked_team(threads, rows * padded, kernels::kBitsMoved);
   const std::size_t size = narrow ? sizeof(std::int16_t) : sizeof(float);
   {
     nb::gil_scoped_release unlocked;
@@ -57,7 +57,7 @@ Bytes interleave(nb::handle rows_object, int threads, const std::string& name) {
   const auto* packing = chosen(name).packing;
   const std::size_t count = rows.shape[0], bytes = rows.shape[1], panels = panels_for(count);
   Result<std::uint8_t> out({panels, bytes, kPanel});
-  const int team = checked_threads(threads);
+  const int team = checked_team(threads, count * bytes * 8, kernels::kBitsMoved);
   {
     nb::gil_scoped_release unlocked;
     kernels::for_each(panels, team, [&](std::size_t p) {
@@ -80,7 +80,7 @@ void transpose(nb::handle rows_object, std::size_t columns, nb::handle out_objec
   require(out.shape, 0, panels, "out");
   require(out.shape, 1, bytes_for(count), "out");
   require(out.shape, 2, kPanel, "out");
-  const int team = checked_threads(threads);
+  const int team = checked_team(threads, count * columns, kernels::kBitsMoved);
   nb::gil_scoped_release unlocked;
   kernels::for_each(panels, team, [&](std::size_t p) {
     packing->transpose_panel(rows.data, count, columns, p,

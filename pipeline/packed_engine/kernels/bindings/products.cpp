@@ -81,9 +81,14 @@ NibbleRows check_nibbles(nb::handle object, const char* name, const Index& index
   return {{x.data, x.shape[1], rows.data, Form::nibbles}, rows.shape[0]};
 }
 
+int team_for(const Target& target, std::size_t elements, int threads) {
+  return checked_team(threads, target.rows * target.panels * kPanel * elements,
+                      kernels::kBitsMultiplied);
+}
+
 template <typename Work>
-void run(const Target& target, int threads, Work work) {
-  const int team = checked_threads(threads);
+void run(const Target& target, std::size_t elements, int threads, Work work) {
+  const int team = team_for(target, elements, threads);
   nb::gil_scoped_release unlocked;
   const bool by_rows = kernels::worth_dividing_rows(target.rows, target.panels, team);
   kernels::divide(target.rows, target.panels, by_rows, team, work);
@@ -99,7 +104,7 @@ void bits_by_bits(nb::handle a_object, nb::handle b_object, std::size_t elements
   require(a.shape, 0, target.rows, "a");
   const auto b = check_panels(b_object, elements, target.panels);
   const auto* products = chosen(name).products;
-  run(target, threads, [&](Range range) {
+  run(target, elements, threads, [&](Range range) {
     products->bits_by_bits(a.data, elements, b, target.output, range);
   });
 }
@@ -119,7 +124,7 @@ void pixels_by_bits(nb::handle x_object, nb::handle b_object, std::size_t elemen
   const std::size_t groups = 2 * b.bytes;
   const kernels::AlignedBytes split(GroupOperand::size(target.panels, groups));
   const std::size_t blocks = kernels::pixels::blocks_for(target.panels);
-  const int team = checked_threads(threads);
+  const int team = team_for(target, elements, threads);
   nb::gil_scoped_release unlocked;
   kernels::for_each(blocks, team, [&](std::size_t block) {
     kernels::pixels::split_groups(b, target.panels, block, split.get());
@@ -146,7 +151,7 @@ void gradients_by_bits(nb::handle a_object, nb::handle b_object, std::size_t ele
   const auto rows = [&](Form form) {
     return IntRows{reinterpret_cast<const std::uint8_t*>(a.data), a.shape[1], nullptr, form};
   };
-  run(target, threads, [&](Range range) {
+  run(target, elements, threads, [&](Range range) {
     const auto multiply = [&](Form form, int weight, bool add) {
       products->ints_by_bits(rows(form), elements, b, weight, add, target.output, range);
     };
@@ -175,7 +180,7 @@ void gradients_by_pixels(nb::handle a_object, nb::handle x_object, int most,
     throw nb::value_error("x must have 16 bytes for 32 pixels of out");
   }
   const auto* pixels = chosen(name).pixels;
-  const int team = checked_threads(threads);
+  const int team = team_for(target, x.count, threads);
   // What is prepared of the pixels, a panel at a time, serves all rows.
   const bool by_rows = target.panels < static_cast<std::size_t>(team);
   nb::gil_scoped_release unlocked;
@@ -196,7 +201,7 @@ void floats_by_bits(nb::handle a_object, nb::handle b_object, std::size_t elemen
     throw nb::value_error("out must have a panel for 4 bytes of b");
   }
   const auto* exact = chosen(name).exact;
-  run(target, threads, [&](Range range) {
+  run(target, elements, threads, [&](Range range) {
     exact->floats_by_bits(a.data, a.shape[1], b.data, b.shape[1], elements, target.output, range);
   });
 }
@@ -212,7 +217,7 @@ void floats_by_pixels(nb::handle a_object, nb::handle x_object, nb::handle out_o
     throw nb::value_error("x must have 16 bytes for 32 pixels of out");
   }
   const auto* exact = chosen(name).exact;
-  run(target, threads, [&](Range range) {
+  run(target, x.count, threads, [&](Range range) {
     exact->floats_by_pixels(a.data, a.shape[1], x.rows, x.count, target.output, range);
   });
 }
