@@ -22,9 +22,10 @@ from pipeline.packed_engine.weights import BinaryWeights, Rate
 from pipeline.packed_engine.workspace import Workspace
 from pipeline.phases import Phases
 
-# Blocks this large amortize the tables of the inputs, which every block builds anew; they are
-# small beside a float32 network's activations.
-SUMS_BYTES = 5 * 2**19
+# Four panels at a batch of 5,000, the fewest that the products of pixels take together. Twice as many
+# save a fifth of the time there, for tables of the inputs that every block builds anew, and take a
+# tenth more memory.
+SUMS_BYTES = 5 * 2**18
 # The float32 gradients of a part: two panels at a batch of 5,000, so that two threads have work.
 GRADIENT_BYTES = 5 * 2**18
 # Rounded gradients, a byte each, of the features whose weight gradient is computed together.

@@ -64,9 +64,8 @@ class PackedNetwork:
         for layer in self.layers[:-1]:
             layer.forward(inputs[-1], noise)
             inputs.append(Bits(layer.bits, layer.outputs, self._threads))
-        gradient = self.layers[-1].forward_to_loss(inputs[-1], labels, noise)
+        incoming = _by_panels(self.layers[-1].forward_to_loss(inputs[-1], labels, noise))
         self.phases.enter("backward")
-        incoming: Incoming | None = lambda panels: (gradient[panels.range], None)  # noqa: E731
         for number in reversed(range(len(self.layers))):
             assert incoming is not None
             incoming = self.layers[number].backward(
@@ -87,6 +86,11 @@ class PackedNetwork:
             return 0.0
         # Squared: most of the training is then spent near the network that predicts.
         return 1.0 if self._weight_noise == "constant" else (1 - progress) ** 2
+
+
+def _by_panels(gradient: NDArray[np.float32]) -> Incoming | None:
+    # Nothing else holds on to the gradient: its memory is free for what a layer before needs.
+    return lambda panels: (gradient[panels.range], None)
 
 
 def _weights(

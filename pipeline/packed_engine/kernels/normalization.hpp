@@ -44,12 +44,12 @@ struct Gradient {
 // Sums and sums of squares of 32 columns. Exact, hence in any order: they stay below 2^53.
 using Statistics = void (*)(Panel panel, double* sums, double* squares);
 
-// Bits of 32 columns: `width` (1 to 4) bytes of every row, `stride` bytes apart; columns from
-// `valid` on are 0. With a draw, a random number in (-1, 1) is added to a: the bit is then 1 with
+// Bits of rows [begin, end), begin even, of 32 columns: `width` (1 to 4) bytes of every row,
+// `stride` bytes apart; columns from `valid` on are 0. With a draw, a random number in (-1, 1) is added to a: the bit is then 1 with
 // probability clip((a + 1) / 2, 0, 1).
-using Binarize = void (*)(Panel panel, Affine affine, std::size_t valid, const Draw* draw,
-                          std::size_t panel_index, std::uint8_t* bits, std::size_t stride,
-                          std::size_t width);
+using Binarize = void (*)(Panel panel, std::size_t begin, std::size_t end, Affine affine,
+                          std::size_t valid, const Draw* draw, std::size_t panel_index,
+                          std::uint8_t* bits, std::size_t stride, std::size_t width);
 
 // The gradient of s, (rows, 32), and of gain and bias. `masked`: with the straight-through mask.
 using Backward = void (*)(Panel panel, Batch batch, Gradient gradient, bool masked, float* out,

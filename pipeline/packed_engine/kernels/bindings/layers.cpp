@@ -79,11 +79,15 @@ void binarize(nb::handle s_object, nb::handle batch_object, std::size_t columns,
   const kernels::Draw draw = to_draw(draw_tuple.value_or(DrawTuple{}));
   const int team = checked_team(threads, s.panels * s.rows * kPanel, kernels::kSumsNormalized);
   nb::gil_scoped_release unlocked;
-  kernels::for_each(s.panels, team, [&](std::size_t p) {
-    const std::size_t panel = first_panel + p, valid = kernels::rows_in_panel(panel, columns);
-    normalization->binarize(panel_of(s, p), batch_of(batch.data + p * kRows * kPanel).affine,
-                            valid, draw_tuple ? &draw : nullptr, panel,
-                            out.data + panel * kPanel / 8, out.shape[1], bytes_for(valid));
+  // By rows: neighbouring panels' bits share a cache line, which two threads would fight over.
+  kernels::for_each_part(s.rows, 2, team, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t p = 0; p < s.panels; ++p) {
+      const std::size_t panel = first_panel + p, valid = kernels::rows_in_panel(panel, columns);
+      normalization->binarize(panel_of(s, p), begin, end,
+                              batch_of(batch.data + p * kRows * kPanel).affine, valid,
+                              draw_tuple ? &draw : nullptr, panel, out.data + panel * kPanel / 8,
+                              out.shape[1], bytes_for(valid));
+    }
   });
 }
 

@@ -58,13 +58,13 @@ void statistics(Panel panel, double* sums, double* squares) {
 }
 
 template <typename T>
-void binarize_rows(const T* sums, std::size_t rows, Affine affine, std::size_t valid,
-                   const Draw* draw, std::size_t panel_index, std::uint8_t* bits,
-                   std::size_t stride, std::size_t width) {
+void binarize_rows(const T* sums, std::size_t begin, std::size_t end, Affine affine,
+                   std::size_t valid, const Draw* draw, std::size_t panel_index,
+                   std::uint8_t* bits, std::size_t stride, std::size_t width) {
   const std::uint32_t kept = valid < kPanel ? (1U << valid) - 1 : ~0U;
-  for (std::size_t pair = 0; pair * 2 < rows; ++pair) {
+  for (std::size_t pair = begin / 2; pair * 2 < end; ++pair) {
     const PairOfRows random(draw != nullptr ? PairOfRows(*draw, pair, panel_index) : PairOfRows());
-    for (std::size_t b = pair * 2; b < pair * 2 + 2 && b < rows; ++b) {
+    for (std::size_t b = pair * 2; b < pair * 2 + 2 && b < end; ++b) {
       std::uint32_t word = 0;
       for (std::size_t w = 0; w < kGroups; ++w) {
         Floats a = read_floats(sums + b * kPanel + w * kLanes) * read<Floats>(affine.scale + w * kLanes) +
@@ -77,14 +77,14 @@ void binarize_rows(const T* sums, std::size_t rows, Affine affine, std::size_t v
   }
 }
 
-void binarize(Panel panel, Affine affine, std::size_t valid, const Draw* draw,
-              std::size_t panel_index, std::uint8_t* bits, std::size_t stride,
+void binarize(Panel panel, std::size_t begin, std::size_t end, Affine affine, std::size_t valid,
+              const Draw* draw, std::size_t panel_index, std::uint8_t* bits, std::size_t stride,
               std::size_t width) {
   if (panel.wide) {
-    binarize_rows(static_cast<const std::int32_t*>(panel.sums), panel.rows, affine, valid, draw,
+    binarize_rows(static_cast<const std::int32_t*>(panel.sums), begin, end, affine, valid, draw,
                   panel_index, bits, stride, width);
   } else {
-    binarize_rows(static_cast<const std::int16_t*>(panel.sums), panel.rows, affine, valid, draw,
+    binarize_rows(static_cast<const std::int16_t*>(panel.sums), begin, end, affine, valid, draw,
                   panel_index, bits, stride, width);
   }
 }
