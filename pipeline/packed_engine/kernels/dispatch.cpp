@@ -43,7 +43,8 @@ constexpr InstructionSet kAvx512{"avx512",
 bool runs_avx512() {
   return __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
          __builtin_cpu_supports("avx512vl") != 0 &&
-         __builtin_cpu_supports("avx512vbmi") != 0 && __builtin_cpu_supports("avx512vnni") != 0 &&
+         __builtin_cpu_supports("avx512vbmi") != 0 && __builtin_cpu_supports("avx512vbmi2") != 0 &&
+         __builtin_cpu_supports("avx512vnni") != 0 &&
          __builtin_cpu_supports("avx512vpopcntdq") != 0;
 }
 #endif

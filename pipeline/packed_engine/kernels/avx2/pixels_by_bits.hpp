@@ -5,10 +5,72 @@
 // 3 instructions of `Wide`; with four panels at a time the two load pipes take no longer.
 #pragma once
 
-#include "pixel_tables.hpp"
+#include "not_zero.hpp"
+#include "pixel_rows.hpp"
 
 namespace kernels::pixels {
 namespace {
+
+// Keep the groups that are not 0 of a row whose `blocks` blocks of nibbles are given: their nibbles
+// to `kept`, their offsets to the row.
+void keep_groups(const std::uint8_t* nibbles, std::size_t blocks, std::uint16_t* kept, Row& row) {
+  constexpr int kStep = kPanelsOfBlock * kPanel;
+  const __m128i zero = _mm_setzero_si128();
+  const __m128i nibble = _mm_set1_epi8(15);
+  __m128i total = zero;
+  __m128i offsets = _mm_setr_epi16(0, kStep, 2 * kStep, 3 * kStep, 4 * kStep, 5 * kStep, 6 * kStep,
+                                   7 * kStep);
+  std::size_t count = 0;
+  for (std::size_t block = 0; block < blocks; ++block) {
+    const auto* from = reinterpret_cast<const __m128i*>(nibbles + block * kBlock / 2);
+    const __m128i x = _mm_load_si128(from);
+    const __m128i even = _mm_and_si128(x, nibble);
+    const __m128i odd = _mm_and_si128(_mm_srli_epi16(x, 4), nibble);
+    total = _mm_add_epi64(total, _mm_sad_epu8(_mm_add_epi8(even, odd), zero));
+    const NotZero which(x);
+    which.store(kept + count, x);
+    which.store(row.offsets + count, offsets);
+    count += which.count();
+    offsets = _mm_add_epi16(offsets, _mm_set1_epi16(kEight * kStep));
+  }
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(kept + count), zero);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(row.offsets + count), zero);
+  row.count = (count + kTogether - 1) / kTogether * kTogether;
+  row.sum = static_cast<int>(_mm_cvtsi128_si64(total) + _mm_extract_epi64(total, 1));
+}
+
+// Make the tables of a row's groups, whose nibbles are given.
+void make_tables(const std::uint16_t* kept, const Row& row) {
+  // Of a group's pixels a, b, c, d eight bytes are made: 0, a, b, a + b, and 0, c, d, c + d. Entry
+  // i of its table is the sum of byte i % 4 of the former and i / 4 of the latter. The upper half
+  // of a register makes the table of the second of two groups.
+  const __m256i first = _mm256_setr_epi8(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3,  //
+                                         8, 9, 10, 11, 8, 9, 10, 11, 8, 9, 10, 11, 8, 9, 10, 11);
+  const __m256i second =
+      _mm256_setr_epi8(4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7,  //
+                       12, 12, 12, 12, 13, 13, 13, 13, 14, 14, 14, 14, 15, 15, 15, 15);
+  const __m128i zero = _mm_setzero_si128();
+  const __m128i nibble = _mm_set1_epi8(15);
+  auto* to = reinterpret_cast<__m256i*>(row.tables);
+  for (std::size_t group = 0; group < row.count; group += kEight) {
+    const __m128i x = _mm_load_si128(reinterpret_cast<const __m128i*>(kept + group));
+    const __m128i even = _mm_and_si128(x, nibble);
+    const __m128i odd = _mm_and_si128(_mm_srli_epi16(x, 4), nibble);
+    const __m128i both = _mm_add_epi8(even, odd);
+    const __m128i low_even = _mm_unpacklo_epi8(zero, even), low_odd = _mm_unpacklo_epi8(odd, both);
+    const __m128i high_even = _mm_unpackhi_epi8(zero, even),
+                  high_odd = _mm_unpackhi_epi8(odd, both);
+    const auto put = [&](__m128i two_groups) {
+      const __m256i sums = _mm256_broadcastsi128_si256(two_groups);
+      _mm256_store_si256(to++, _mm256_add_epi8(_mm256_shuffle_epi8(sums, first),
+                                               _mm256_shuffle_epi8(sums, second)));
+    };
+    put(_mm_unpacklo_epi16(low_even, low_odd));
+    put(_mm_unpackhi_epi16(low_even, low_odd));
+    put(_mm_unpacklo_epi16(high_even, high_odd));
+    put(_mm_unpackhi_epi16(high_even, high_odd));
+  }
+}
 
 BlockSums look_up(const Row& row, const std::uint8_t* block) {
   // Not those that are returned: what is pointed to, GCC keeps in memory.
@@ -33,9 +95,19 @@ BlockSums look_up(const Row& row, const std::uint8_t* block) {
   return result;
 }
 
+struct PixelForm {
+  void keep(const std::uint8_t* nibbles, std::size_t blocks, std::uint16_t* kept, Row& row) const {
+    keep_groups(nibbles, blocks, kept, row);
+  }
+  void make(const std::uint16_t* kept, const Row& row) const { make_tables(kept, row); }
+  BlockSums look_up(const Row& row, const std::uint8_t* block) const {
+    return pixels::look_up(row, block);
+  }
+};
+
 void pixels_by_bits(IntRows x, std::size_t elements, GroupOperand b, Output out,
                     products::Range range) {
-  multiply_pixels(x, elements, b, out, range, look_up);
+  multiply_pixels(x, elements, b, out, range, PixelForm{});
 }
 
 }  // namespace

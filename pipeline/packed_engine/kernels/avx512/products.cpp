@@ -13,7 +13,7 @@
 // | vpxord, vpaddd   | xor, add                        | 1, 4 of 4             | 1, p05                   |
 #include "../products.hpp"
 
-#include "common.hpp"
+#include "tables.hpp"
 
 namespace kernels::products {
 namespace {
@@ -148,41 +148,27 @@ constexpr std::size_t kTableRows = 32;
 // The tables of 32 elements, of absolute value at most 15, in two registers: entry 16 g + i is the
 // sum of elements 4 g to 4 g + 3, those added whose bit of i is set and the others subtracted.
 struct Tables {
-  __m512i even, odd, low[2], high[2];
+  __m512i even, odd;
+  FromPairs from_pairs;
 
   Tables() {
     alignas(kRegister) std::uint8_t of_even[kRegister], of_odd[kRegister];
-    alignas(kRegister) std::uint8_t of_low[2][kRegister], of_high[2][kRegister];
     for (std::uint8_t at = 0; at < kRegister; ++at) {
-      // Pair p has four bytes: those of its elements 2 p and 2 p + 1 added whose bit is set. The
-      // negative of an element lies 32 bytes behind it.
+      // The negative of an element lies 32 bytes behind it.
       const auto pair = static_cast<std::uint8_t>(at / 4 * 2);
       of_even[at] = static_cast<std::uint8_t>(pair + ((at & 1) != 0 ? 0 : 32));
       of_odd[at] = static_cast<std::uint8_t>(pair + 1 + ((at & 2) != 0 ? 0 : 32));
-      for (std::uint8_t half = 0; half < 2; ++half) {
-        const auto group = static_cast<std::uint8_t>(half * 4 + at / 16);
-        of_low[half][at] = static_cast<std::uint8_t>(group * 8 + at % 4);
-        of_high[half][at] = static_cast<std::uint8_t>(group * 8 + 4 + at % 16 / 4);
-      }
     }
     even = load_wide(of_even);
     odd = load_wide(of_odd);
-    for (std::size_t half = 0; half < 2; ++half) {
-      low[half] = load_wide(of_low[half]);
-      high[half] = load_wide(of_high[half]);
-    }
   }
 
   void make(__m256i elements, std::uint8_t* tables) const {
     const __m256i negative = _mm256_sub_epi8(_mm256_setzero_si256(), elements);
     const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(elements), negative, 1);
-    const __m512i pairs = _mm512_add_epi8(_mm512_permutexvar_epi8(even, both),
-                                          _mm512_permutexvar_epi8(odd, both));
-    for (std::size_t half = 0; half < 2; ++half) {
-      _mm512_store_si512(tables + half * kRegister,
-                         _mm512_add_epi8(_mm512_permutexvar_epi8(low[half], pairs),
-                                         _mm512_permutexvar_epi8(high[half], pairs)));
-    }
+    from_pairs.make(_mm512_add_epi8(_mm512_permutexvar_epi8(even, both),
+                                    _mm512_permutexvar_epi8(odd, both)),
+                    tables);
   }
 };
 

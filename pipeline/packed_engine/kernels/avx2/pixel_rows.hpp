@@ -1,11 +1,9 @@
-// Tables of pixels with AVX2: for every group of four pixels of a row that is not all 0, the 16
-// partial sums that four bits choose from.
+// Products of pixels by bits, for the forms that tell apart how tables are made and looked up.
 #pragma once
 
 #include "../pixels.hpp"
 
 #include "lookup.hpp"
-#include "not_zero.hpp"
 
 namespace kernels::pixels {
 namespace {
@@ -21,7 +19,11 @@ constexpr std::size_t kTable = 16;
 // Pixels that are read at a time: 16 bytes of nibbles.
 constexpr std::size_t kBlock = 32;
 
-// A row's groups that are not all 0, as many as a multiple of kEight, those past the last all 0.
+// Groups of four that tables are made of at once; a row's are filled up to a multiple, with 0.
+constexpr std::size_t kTogether = 8;
+constexpr std::size_t kSlack = 32;
+
+// A row's groups that are not all 0.
 struct Row {
   std::uint8_t* tables;
   std::uint16_t* offsets;  // of the groups in a block
@@ -62,78 +64,22 @@ void read_nibbles(IntRows x, std::size_t m, std::size_t first, std::size_t count
   }
 }
 
-// Keep the groups that are not 0 of a row whose `blocks` blocks of nibbles are given: their nibbles
-// to `kept`, their offsets to the row.
-void keep_groups(const std::uint8_t* nibbles, std::size_t blocks, std::uint16_t* kept, Row& row) {
-  constexpr int kStep = kPanelsOfBlock * kPanel;
-  const __m128i zero = _mm_setzero_si128();
-  const __m128i nibble = _mm_set1_epi8(15);
-  __m128i total = zero;
-  __m128i offsets = _mm_setr_epi16(0, kStep, 2 * kStep, 3 * kStep, 4 * kStep, 5 * kStep, 6 * kStep,
-                                   7 * kStep);
-  std::size_t count = 0;
-  for (std::size_t block = 0; block < blocks; ++block) {
-    const auto* from = reinterpret_cast<const __m128i*>(nibbles + block * kBlock / 2);
-    const __m128i x = _mm_load_si128(from);
-    const __m128i even = _mm_and_si128(x, nibble);
-    const __m128i odd = _mm_and_si128(_mm_srli_epi16(x, 4), nibble);
-    total = _mm_add_epi64(total, _mm_sad_epu8(_mm_add_epi8(even, odd), zero));
-    const NotZero which(x);
-    which.store(kept + count, x);
-    which.store(row.offsets + count, offsets);
-    count += which.count();
-    offsets = _mm_add_epi16(offsets, _mm_set1_epi16(kEight * kStep));
-  }
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(kept + count), zero);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(row.offsets + count), zero);
-  row.count = (count + kEight - 1) / kEight * kEight;
-  row.sum = static_cast<int>(_mm_cvtsi128_si64(total) + _mm_extract_epi64(total, 1));
-}
-
-// Make the tables of a row's groups, whose nibbles are given.
-void make_tables(const std::uint16_t* kept, const Row& row) {
-  // Of a group's pixels a, b, c, d eight bytes are made: 0, a, b, a + b, and 0, c, d, c + d. Entry
-  // i of its table is the sum of byte i % 4 of the former and i / 4 of the latter. The upper half
-  // of a register makes the table of the second of two groups.
-  const __m256i first = _mm256_setr_epi8(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3,  //
-                                         8, 9, 10, 11, 8, 9, 10, 11, 8, 9, 10, 11, 8, 9, 10, 11);
-  const __m256i second =
-      _mm256_setr_epi8(4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7,  //
-                       12, 12, 12, 12, 13, 13, 13, 13, 14, 14, 14, 14, 15, 15, 15, 15);
-  const __m128i zero = _mm_setzero_si128();
-  const __m128i nibble = _mm_set1_epi8(15);
-  auto* to = reinterpret_cast<__m256i*>(row.tables);
-  for (std::size_t group = 0; group < row.count; group += kEight) {
-    const __m128i x = _mm_load_si128(reinterpret_cast<const __m128i*>(kept + group));
-    const __m128i even = _mm_and_si128(x, nibble);
-    const __m128i odd = _mm_and_si128(_mm_srli_epi16(x, 4), nibble);
-    const __m128i both = _mm_add_epi8(even, odd);
-    const __m128i low_even = _mm_unpacklo_epi8(zero, even), low_odd = _mm_unpacklo_epi8(odd, both);
-    const __m128i high_even = _mm_unpackhi_epi8(zero, even),
-                  high_odd = _mm_unpackhi_epi8(odd, both);
-    const auto put = [&](__m128i two_groups) {
-      const __m256i sums = _mm256_broadcastsi128_si256(two_groups);
-      _mm256_store_si256(to++, _mm256_add_epi8(_mm256_shuffle_epi8(sums, first),
-                                               _mm256_shuffle_epi8(sums, second)));
-    };
-    put(_mm_unpacklo_epi16(low_even, low_odd));
-    put(_mm_unpackhi_epi16(low_even, low_odd));
-    put(_mm_unpacklo_epi16(high_even, high_odd));
-    put(_mm_unpackhi_epi16(high_even, high_odd));
-  }
-}
-
 // Sums of a row by the panels of a block.
 struct BlockSums {
   Wide of[kPanelsOfBlock];
 };
 
-// The product, where look_up(row, block) gives a row's sums by a block of panels.
-template <typename LookUp>
+// The product. Form has
+// - keep(nibbles, blocks, kept, row): of a row's blocks of nibbles, those of the groups that are not
+//   0 to `kept`, their offsets to the row, and their number and sum;
+// - make(kept, row): the row's tables from them;
+// - look_up(row, block): a row's sums by a block of panels.
+// What it writes past the last group, `kSlack` groups at most, is for the next to overwrite.
+template <typename Form>
 void multiply_pixels(IntRows x, std::size_t elements, GroupOperand b, Output out,
-                     products::Range range, LookUp look_up) {
+                     products::Range range, const Form& form) {
   const std::size_t most_blocks = (smaller(b.groups, kMostGroups) * kGroup + kBlock - 1) / kBlock;
-  const std::size_t most_tables = most_blocks * kBlock / kGroup + kEight;
+  const std::size_t most_tables = most_blocks * kBlock / kGroup + kSlack;
   const Scratch<std::uint8_t> nibbles(most_blocks * kBlock / 2);
   const Scratch<std::uint8_t> tables(kTableRows * most_tables * kTable);
   const Scratch<std::uint16_t> offsets(kTableRows * most_tables);
@@ -151,15 +97,15 @@ void multiply_pixels(IntRows x, std::size_t elements, GroupOperand b, Output out
         rows[r].offsets = offsets.get() + r * most_tables;
         read_nibbles(x, row + r, first, blocks * kBlock, smaller(elements, first + groups * kGroup),
                      nibbles.get());
-        keep_groups(nibbles.get(), blocks, kept.get(), rows[r]);
-        make_tables(kept.get(), rows[r]);
+        form.keep(nibbles.get(), blocks, kept.get(), rows[r]);
+        form.make(kept.get(), rows[r]);
       }
       for (std::size_t panel = range.panel_begin; panel < range.panel_end;
            panel += kPanelsOfBlock) {
         const std::uint8_t* block = b.data + (panel * b.groups + group * kPanelsOfBlock) * kPanel;
         const std::size_t panels = smaller(kPanelsOfBlock, range.panel_end - panel);
         for (std::size_t r = 0; r < count; ++r) {
-          const BlockSums sums = look_up(rows[r], block);
+          const BlockSums sums = form.look_up(rows[r], block);
           for (std::size_t p = 0; p < panels; ++p) {
             // 2 sum x t - sum x, where bit t of b stands for 2 t - 1.
             write(out, row + r, panel + p, sums.of[p], 2, -rows[r].sum, group > 0);
