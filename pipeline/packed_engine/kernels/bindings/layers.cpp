@@ -72,7 +72,9 @@ void binarize(nb::handle s_object, nb::handle batch_object, std::size_t columns,
   const auto out = check<std::uint8_t>(out_object, "out", 2);
   require(out.shape, 0, s.rows, "out");
   require(out.shape, 1, bytes_for(columns), "out");
-  if (columns == 0 || first_panel + s.panels > panels_for(columns)) {
+  // Not first_panel + s.panels, which can wrap around.
+  const std::size_t panels = panels_for(columns);
+  if (columns == 0 || s.panels > panels || first_panel > panels - s.panels) {
     throw nb::value_error("first_panel and the panels of s go past columns");
   }
   const auto* normalization = chosen(name).normalization;
