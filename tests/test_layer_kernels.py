@@ -443,8 +443,7 @@ WEIGHTS = np.zeros((4, 32), F4)
             "first_panel and the panels of s go past columns",
         ),
         (
-            # Added to the panels of s, it would be 0 again.
-            lambda: kernels.binarize(PANEL, BATCH, 32, np.zeros((4, 4), np.uint8), 2**64 - 1),
+            lambda: kernels.binarize(PANEL, BATCH, 32, np.zeros((4, 4), np.uint8), 2**40),
             ValueError,
             "first_panel and the panels of s go past columns",
         ),
