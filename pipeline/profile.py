@@ -10,7 +10,7 @@ from memory_profiler import memory_usage
 
 from pipeline.data import store
 from pipeline.environment import describe_environment
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, how_it_ended, ran_out_of_memory
 from pipeline.measure import Measurement
 from pipeline.memory import MIB
 from pipeline.outputs import whole_directory
@@ -144,8 +144,9 @@ def _sampled(
 
 def _read(output: Path, command: list[str], status: int, errors: str) -> Measurement:
     if status != 0 or not output.exists():
-        what = f"status {status}" if status >= 0 else f"signal {-status} (out of memory?)"
+        why = " (out of memory)" if ran_out_of_memory(status, errors) else ""
         raise PipelineError(
-            f"a measurement ended with {what}: {' '.join(command[1:])}\n{errors.strip()}"
+            f"a measurement ended with {how_it_ended(status)}{why}: {' '.join(command[1:])}\n"
+            f"{errors.strip()}"
         )
     return Measurement.model_validate_json(output.read_text())

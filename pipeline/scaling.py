@@ -35,7 +35,7 @@ def scaling(params: Params) -> None:
     axis, point, method and round; environment.json the machine.
 
     Raises:
-        PipelineError: missing data, or a process that ended, for want of memory perhaps.
+        PipelineError: missing data, or a process that ended.
     """
     store.check_present()
     points: dict[Point, list[dict[str, object]]] = {}
