@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from pipeline.evaluate import evaluate
 from pipeline.outputs import whole_directory, whole_file
 from pipeline.params import Method, Params, hidden_widths
 from pipeline.progress import progress, say
+from pipeline.schedule import cosine, exponential
 
 MODELS = Path("models")
 RUNS = Path("runs")
@@ -165,7 +165,7 @@ def schedule_factor(schedule: str, done: float) -> float:
     exponential falls from 1 to 1/1000, evenly on a logarithmic scale; constant stays 1.
     """
     if schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * done))
+        return cosine(done)
     if schedule == "exponential":
-        return float(0.001**done)
+        return exponential(done)
     return 1.0
