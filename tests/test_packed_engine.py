@@ -197,7 +197,10 @@ def test_a_short_training_follows_the_simulated_network() -> None:
     """Not bit by bit: a sign that rounding decides otherwise is enough to part the two."""
     generator = np.random.default_rng(0)
     labels = generator.integers(0, CLASSES, 600).astype(np.uint8)
-    images = make_images(labels, 5).reshape(len(labels), PIXELS)
+    # Noise in which the band nearly drowns, or both would make no error from the first step on.
+    noise = generator.integers(0, 255, (len(labels), SIDE, SIDE))
+    noisy = np.minimum(make_images(labels, 5) // 3 + noise, 255).astype(np.uint8)
+    images = noisy.reshape(len(labels), PIXELS)
     encoded = encode(images, 4)
     simulated, ours = twins(32, (PIXELS, 64, CLASSES))
     errors = []
@@ -209,7 +212,8 @@ def test_a_short_training_follows_the_simulated_network() -> None:
             theirs = (simulated.scores(images).argmax(axis=1) != labels).mean()
             errors.append((theirs, (ours.scores(encoded).argmax(axis=1) != labels).mean()))
     curve = np.array(errors)
-    assert curve[0, 0] > 0.05 or curve[-1, 0] < 0.05
+    assert (curve[0] > 0.2).all()
+    assert (curve[-1] < 0.15).all()
     np.testing.assert_allclose(curve[:, 1], curve[:, 0], atol=0.05)
 
 
