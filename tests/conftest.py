@@ -6,10 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from pipeline.params import Params, load_params
+
+# No test asserts a time, and a busy machine can pause one for long.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 SIDE = 6
 CLASSES = 3
