@@ -103,6 +103,25 @@ def test_the_same_bytes_with_any_threads_and_instruction_set(
     assert (tmp_path / "model").read_bytes() not in files
 
 
+@pytest.mark.parametrize("gradient_bits", [2, 4, 8, 32])
+@pytest.mark.parametrize("batch", [2, 7, 40])
+def test_the_same_bytes_with_any_gradient_bits_and_batch(
+    gradient_bits: int, batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = np.arange(batch) % len(LABELS)
+    files = set()
+    for which in SETS:
+        monkeypatch.setenv("BINARY_KERNELS", which)
+        for threads in (1, 3):
+            widths = (PIXELS, 70, 40, CLASSES)
+            engine = create("stochastic", 1, threads, widths, gradient_bits=gradient_bits)
+            for step in range(3):
+                engine.train_batch(ENCODED, index, LABELS[index], 0.01, step / 3)
+            engine.save(tmp_path / "model")
+            files.add((tmp_path / "model").read_bytes())
+    assert len(files) == 1
+
+
 def test_the_same_bytes_however_the_work_is_divided(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
