@@ -1,5 +1,6 @@
 """The packed network: against the simulated one, itself on other threads, and what it promises."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from pipeline.packed_engine.weights import FlippedWeights, LatentWeights
 from pipeline.params import PackedMethod, load_params
 from pipeline.torch_engine.engine import TorchEngine
 from pipeline.torch_engine.network import BinaryLinear
-from tests.conftest import CLASSES, ROOT, SIDE, make_images
+from tests.conftest import CLASSES, ROOT, SIDE, heavy_imports, make_images
 from tests.oracle import SETS, from_panels, pack
 from tests.oracle import noise as drawn_noise
 
@@ -355,35 +356,37 @@ def test_the_ledger_counts_what_is_held(name: str) -> None:
     assert engine.parameter_count() == 64 * PIXELS + 64 * CLASSES + 2 * (64 + CLASSES)
 
 
-def test_phases_account_for_the_time_of_a_step() -> None:
+def test_phases_account_for_the_time_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that moves on by 1 whenever it is read: no time of a step is in no phase."""
     engine = create("deterministic")
+    readings = itertools.count()
+    monkeypatch.setattr("pipeline.phases.time.perf_counter", lambda: float(next(readings)))
     train(engine, 3)
+    read = next(readings)
     seconds = engine.phase_seconds()
+    # From each step's first reading to its last.
+    assert sum(seconds.values()) == read - 3
     assert seconds["data"] == 0
-    assert all(seconds[phase] > 0 for phase in ("forward", "backward", "optimizer"))
+    phases = ("forward", "backward", "normalization", "optimizer")
+    assert all(seconds[phase] >= 3 for phase in phases)
 
 
-@pytest.mark.parametrize("command", ["train", "measure"])
-def test_a_packed_process_never_imports_torch(project: Path, command: str) -> None:
-    program = (
-        "import sys\n"
-        "from typer.testing import CliRunner\n"
-        "from pipeline.cli import app\n"
-        "def run(*arguments):\n"
-        "    assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0\n"
-        "names = ['--architecture', 'mlp-8', '--method', 'stochastic']\n"
-        "if sys.argv[1] == 'train':\n"
-        "    run('train', *names, '--seed', '1')\n"
-        "else:\n"
-        "    run('measure', *names, '--batch-size', '10', '--output', 'measurement.json')\n"
-        "print(sorted(set(sys.modules) & {'torch', 'torchvision', 'pandas'}))\n"
-    )
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("train", ["--seed", "1"]),
+        ("measure", ["--batch-size", "10", "--output", "measurement.json"]),
+        ("work", ["--batch-size", "10", "--threads", "1"]),
+    ],
+)
+def test_a_packed_process_never_imports_torch(
+    project: Path, command: str, options: list[str]
+) -> None:
     fetch = [sys.executable, "-m", "pipeline", "fetch"]
     subprocess.run(fetch, check=True, capture_output=True)
-    finished = subprocess.run(
-        [sys.executable, "-c", program, command], check=True, capture_output=True, text=True
-    )
-    assert finished.stdout.splitlines()[-1] == "[]"
+    names = ["--architecture", "mlp-8", "--method", "stochastic"]
+    # A worker trains for as long as each line of its standard input says.
+    assert heavy_imports([command, *names, *options], "0.01\n") == []
 
 
 def test_images_are_packed_two_pixels_a_byte() -> None:
