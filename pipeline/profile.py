@@ -15,9 +15,8 @@ from pipeline.measure import Measurement
 from pipeline.memory import MIB
 from pipeline.outputs import whole_directory
 from pipeline.params import Params
+from pipeline.paths import PROFILES
 from pipeline.progress import progress, say
-
-PROFILES = Path("profiles")
 
 
 def profile(params: Params, architecture: str) -> None:

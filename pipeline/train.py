@@ -15,21 +15,9 @@ from pipeline.engine import Engine, create_engine, load_data
 from pipeline.evaluate import evaluate
 from pipeline.outputs import whole_directory, whole_file
 from pipeline.params import Method, Params, hidden_widths
+from pipeline.paths import RUNS, model_path, run_name
 from pipeline.progress import progress, say
 from pipeline.schedule import cosine, exponential
-
-MODELS = Path("models")
-RUNS = Path("runs")
-
-
-def run_name(architecture: str, method: str, seed: int) -> str:
-    """Return the name that a run's model file and folder share."""
-    return f"{architecture}-{method}-{seed}"
-
-
-def model_path(name: str) -> Path:
-    """Return the model file of the run called `name`."""
-    return MODELS / f"{name}.safetensors"
 
 
 def train(params: Params, architecture: str, method_name: str, seed: int) -> None:
