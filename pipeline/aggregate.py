@@ -1,23 +1,19 @@
 """Runs and profiles -> tidy tables, metrics.json and summary.md in reports/."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pipeline import tables
-from pipeline.inference.runtimes import PACKED
 from pipeline.outputs import whole_directory, write_text
 from pipeline.params import BASELINE, Params
+from pipeline.paths import PACKED, REPORTS, TABLES
 from pipeline.progress import say
 from pipeline.published import claims_table
 from pipeline.report import Report
 from pipeline.results import read_inference, read_profile, read_runs, read_scaling
 from pipeline.summary import render_summary
-
-REPORTS = Path("reports")
-TABLES = REPORTS / "tables"
 
 
 def aggregate(params: Params) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import PipelineError
+from pipeline.errors import OUT_OF_MEMORY, PipelineError
 from pipeline.params import load_params
 from pipeline.progress import say
 from pipeline.ratios import ROUNDS_FOR_INTERVAL
@@ -208,12 +208,22 @@ def benchmark(
 
 
 def main() -> None:
-    """Run the command line; bad input ends in one message and status 1."""
+    """Run the command line; bad input and too little memory end in one message and status 1."""
     try:
         app()
     except (PipelineError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        _fail(str(error))
+    except MemoryError as error:
+        detail = f" ({error})" if str(error) else ""
+        _fail(
+            f"{OUT_OF_MEMORY}{detail}. Choose a smaller architecture or batch size, or fewer "
+            "images at a time, or end other programs; then run the command again."
+        )
+
+
+def _fail(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

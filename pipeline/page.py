@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from pipeline.aggregate import REPORTS, TABLES
 from pipeline.errors import PipelineError
 from pipeline.outputs import write_text
 from pipeline.page_parts import (
@@ -18,6 +17,7 @@ from pipeline.page_parts import (
 )
 from pipeline.page_parts.html import render
 from pipeline.page_parts.section import Needs, Section, Tables
+from pipeline.paths import REPORTS, TABLES
 from pipeline.progress import say
 from pipeline.stored_tables import read_table
 

@@ -10,14 +10,13 @@ from memory_profiler import memory_usage
 
 from pipeline.data import store
 from pipeline.environment import describe_environment
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, how_it_ended, ran_out_of_memory
 from pipeline.measure import Measurement
 from pipeline.memory import MIB
 from pipeline.outputs import whole_directory
 from pipeline.params import Params
+from pipeline.paths import PROFILES
 from pipeline.progress import progress, say
-
-PROFILES = Path("profiles")
 
 
 def profile(params: Params, architecture: str) -> None:
@@ -144,8 +143,9 @@ def _sampled(
 
 def _read(output: Path, command: list[str], status: int, errors: str) -> Measurement:
     if status != 0 or not output.exists():
-        what = f"status {status}" if status >= 0 else f"signal {-status} (out of memory?)"
+        why = " (out of memory)" if ran_out_of_memory(status, errors) else ""
         raise PipelineError(
-            f"a measurement ended with {what}: {' '.join(command[1:])}\n{errors.strip()}"
+            f"a measurement ended with {how_it_ended(status)}{why}: {' '.join(command[1:])}\n"
+            f"{errors.strip()}"
         )
     return Measurement.model_validate_json(output.read_text())

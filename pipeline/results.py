@@ -9,12 +9,8 @@ import pandas as pd
 
 from pipeline import checksum
 from pipeline.errors import PipelineError
-from pipeline.inference.runtimes import PACKED
-from pipeline.inference.stage import FOLDER as INFERENCE
 from pipeline.params import Params
-from pipeline.profile import PROFILES
-from pipeline.scaling import FOLDER as SCALING
-from pipeline.train import RUNS, model_path, run_name
+from pipeline.paths import INFERENCE, PACKED, PROFILES, RUNS, SCALING, model_path, run_name
 
 
 @dataclass(frozen=True)

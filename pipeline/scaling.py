@@ -11,11 +11,9 @@ from pipeline.environment import describe_environment
 from pipeline.memory import MIB
 from pipeline.outputs import whole_directory
 from pipeline.params import Params
-from pipeline.profile import PROFILES
+from pipeline.paths import SCALING
 from pipeline.progress import progress, say
 from pipeline.worker import Worker
-
-FOLDER = PROFILES / "scaling"
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ def scaling(params: Params) -> None:
     axis, point, method and round; environment.json the machine.
 
     Raises:
-        PipelineError: missing data, or a process that ended, for want of memory perhaps.
+        PipelineError: missing data, or a process that ended.
     """
     store.check_present()
     points: dict[Point, list[dict[str, object]]] = {}
@@ -50,10 +48,10 @@ def scaling(params: Params) -> None:
         for axis, value, point in axes
         for row in points[point]
     ]
-    with whole_directory(FOLDER) as temporary:
+    with whole_directory(SCALING) as temporary:
         pd.DataFrame(rows).to_csv(temporary / "rounds.csv", index=False, lineterminator="\n")
         (temporary / "environment.json").write_text(describe_environment(params.train.threads))
-    say(f"{FOLDER}/ written")
+    say(f"{SCALING}/ written")
 
 
 def _axes(params: Params) -> Iterator[tuple[str, int, Point]]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.aggregate import TABLES
 from pipeline.errors import PipelineError
+from pipeline.paths import TABLES
 
 
 def read_table(name: str) -> pd.DataFrame:

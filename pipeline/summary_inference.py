@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.inference.runtimes import PACKED
 from pipeline.markdown import markdown
+from pipeline.paths import PACKED
 from pipeline.words import span
 
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pipeline.inference.runtimes import PACKED
 from pipeline.memory import MIB
 from pipeline.params import BASELINE
+from pipeline.paths import PACKED
 from pipeline.ratios import paired_ratio
 from pipeline.results import Run
 

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,20 +15,9 @@ from pipeline.engine import Engine, create_engine, load_data
 from pipeline.evaluate import evaluate
 from pipeline.outputs import whole_directory, whole_file
 from pipeline.params import Method, Params, hidden_widths
+from pipeline.paths import RUNS, model_path, run_name
 from pipeline.progress import progress, say
-
-MODELS = Path("models")
-RUNS = Path("runs")
-
-
-def run_name(architecture: str, method: str, seed: int) -> str:
-    """Return the name that a run's model file and folder share."""
-    return f"{architecture}-{method}-{seed}"
-
-
-def model_path(name: str) -> Path:
-    """Return the model file of the run called `name`."""
-    return MODELS / f"{name}.safetensors"
+from pipeline.schedule import cosine, exponential
 
 
 def train(params: Params, architecture: str, method_name: str, seed: int) -> None:
@@ -165,7 +153,7 @@ def schedule_factor(schedule: str, done: float) -> float:
     exponential falls from 1 to 1/1000, evenly on a logarithmic scale; constant stays 1.
     """
     if schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * done))
+        return cosine(done)
     if schedule == "exponential":
-        return float(0.001**done)
+        return exponential(done)
     return 1.0

@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.engine import load_data
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, how_it_ended, ran_out_of_memory
 from pipeline.params import Params
 from pipeline.training_clock import TrainingClock
 
@@ -64,7 +64,7 @@ class Worker:
         """Let the process train for `seconds`.
 
         Raises:
-            PipelineError: it ended, for want of memory perhaps; the message says what it said.
+            PipelineError: it ended; the message says how, and what it said.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -79,12 +79,16 @@ class Worker:
         self._process.kill()
         _, errors = self._process.communicate()
         status = self._process.returncode
-        how = f"signal {-status}" if status < 0 else f"status {status}"
+        advice = (
+            " The memory of this machine is not enough: leave that point out of profile.scaling."
+            if ran_out_of_memory(status, errors)
+            else ""
+        )
         said = "\n".join(errors.strip().splitlines()[-3:])
         return (
-            f"the process that measures {self._what} ended with {how}. Most often the memory of "
-            f"this machine is not enough: leave that point out of profile.scaling.\n{said}"
-        )
+            f"the process that measures {self._what} ended with {how_it_ended(status)}."
+            f"{advice}\n{said}"
+        ).strip()
 
     def __enter__(self) -> Self:
         return self

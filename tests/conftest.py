@@ -1,15 +1,23 @@
 """A small project in a temporary folder, with a dataset that a network can learn."""
 
 import gzip
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from pipeline.params import Params, load_params
+
+# No test asserts a time, and a busy machine can pause one for long.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 SIDE = 6
 CLASSES = 3
@@ -35,6 +43,30 @@ def make_images(labels: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
     for label in range(CLASSES):
         images[labels == label, 2 * label : 2 * label + 2] += 150
     return images
+
+
+def heavy_imports(arguments: Sequence[str], said: str = "") -> list[str]:
+    """Run a command in a fresh process, with `said` at its standard input.
+
+    Returns:
+        What it has imported by its end of the modules that take much memory or time.
+    """
+    program = (
+        "import sys\n"
+        "from pipeline.cli import app\n"
+        "app(sys.argv[1:], standalone_mode=False)\n"
+        "print(*sorted({'torch', 'torchvision', 'pandas', 'matplotlib'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        input=said,
+        capture_output=True,
+        text=True,
+        check=True,
+        # The code under test, not an installed copy.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+    )
+    return done.stdout.splitlines()[-1].split()
 
 
 @pytest.fixture(scope="session")

@@ -443,6 +443,11 @@ WEIGHTS = np.zeros((4, 32), F4)
             "first_panel and the panels of s go past columns",
         ),
         (
+            lambda: kernels.binarize(PANEL, BATCH, 32, np.zeros((4, 4), np.uint8), 2**40),
+            ValueError,
+            "first_panel and the panels of s go past columns",
+        ),
+        (
             lambda: kernels.softmax_gradient(
                 PANEL, BATCH, np.full(4, 10, np.uint8), 10, PANEL.astype(F4)
             ),

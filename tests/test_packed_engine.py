@@ -1,5 +1,6 @@
 """The packed network: against the simulated one, itself on other threads, and what it promises."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from pipeline.packed_engine.weights import FlippedWeights, LatentWeights
 from pipeline.params import PackedMethod, load_params
 from pipeline.torch_engine.engine import TorchEngine
 from pipeline.torch_engine.network import BinaryLinear
-from tests.conftest import CLASSES, ROOT, SIDE, make_images
+from tests.conftest import CLASSES, ROOT, SIDE, heavy_imports, make_images
 from tests.oracle import SETS, from_panels, pack
 from tests.oracle import noise as drawn_noise
 
@@ -101,6 +102,25 @@ def test_the_same_bytes_with_any_threads_and_instruction_set(
     train(other, 4)
     other.save(tmp_path / "model")
     assert (tmp_path / "model").read_bytes() not in files
+
+
+@pytest.mark.parametrize("gradient_bits", [2, 4, 8, 32])
+@pytest.mark.parametrize("batch", [2, 7, 40])
+def test_the_same_bytes_with_any_gradient_bits_and_batch(
+    gradient_bits: int, batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = np.arange(batch) % len(LABELS)
+    files = set()
+    for which in SETS:
+        monkeypatch.setenv("BINARY_KERNELS", which)
+        for threads in (1, 3):
+            widths = (PIXELS, 70, 40, CLASSES)
+            engine = create("stochastic", 1, threads, widths, gradient_bits=gradient_bits)
+            for step in range(3):
+                engine.train_batch(ENCODED, index, LABELS[index], 0.01, step / 3)
+            engine.save(tmp_path / "model")
+            files.add((tmp_path / "model").read_bytes())
+    assert len(files) == 1
 
 
 def test_the_same_bytes_however_the_work_is_divided(
@@ -197,7 +217,10 @@ def test_a_short_training_follows_the_simulated_network() -> None:
     """Not bit by bit: a sign that rounding decides otherwise is enough to part the two."""
     generator = np.random.default_rng(0)
     labels = generator.integers(0, CLASSES, 600).astype(np.uint8)
-    images = make_images(labels, 5).reshape(len(labels), PIXELS)
+    # Noise in which the band nearly drowns, or both would make no error from the first step on.
+    noise = generator.integers(0, 255, (len(labels), SIDE, SIDE))
+    noisy = np.minimum(make_images(labels, 5) // 3 + noise, 255).astype(np.uint8)
+    images = noisy.reshape(len(labels), PIXELS)
     encoded = encode(images, 4)
     simulated, ours = twins(32, (PIXELS, 64, CLASSES))
     errors = []
@@ -209,7 +232,8 @@ def test_a_short_training_follows_the_simulated_network() -> None:
             theirs = (simulated.scores(images).argmax(axis=1) != labels).mean()
             errors.append((theirs, (ours.scores(encoded).argmax(axis=1) != labels).mean()))
     curve = np.array(errors)
-    assert curve[0, 0] > 0.05 or curve[-1, 0] < 0.05
+    assert (curve[0] > 0.2).all()
+    assert (curve[-1] < 0.15).all()
     np.testing.assert_allclose(curve[:, 1], curve[:, 0], atol=0.05)
 
 
@@ -332,35 +356,37 @@ def test_the_ledger_counts_what_is_held(name: str) -> None:
     assert engine.parameter_count() == 64 * PIXELS + 64 * CLASSES + 2 * (64 + CLASSES)
 
 
-def test_phases_account_for_the_time_of_a_step() -> None:
+def test_phases_account_for_the_time_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that moves on by 1 whenever it is read: no time of a step is in no phase."""
     engine = create("deterministic")
+    readings = itertools.count()
+    monkeypatch.setattr("pipeline.phases.time.perf_counter", lambda: float(next(readings)))
     train(engine, 3)
+    read = next(readings)
     seconds = engine.phase_seconds()
+    # From each step's first reading to its last.
+    assert sum(seconds.values()) == read - 3
     assert seconds["data"] == 0
-    assert all(seconds[phase] > 0 for phase in ("forward", "backward", "optimizer"))
+    phases = ("forward", "backward", "normalization", "optimizer")
+    assert all(seconds[phase] >= 3 for phase in phases)
 
 
-@pytest.mark.parametrize("command", ["train", "measure"])
-def test_a_packed_process_never_imports_torch(project: Path, command: str) -> None:
-    program = (
-        "import sys\n"
-        "from typer.testing import CliRunner\n"
-        "from pipeline.cli import app\n"
-        "def run(*arguments):\n"
-        "    assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0\n"
-        "names = ['--architecture', 'mlp-8', '--method', 'stochastic']\n"
-        "if sys.argv[1] == 'train':\n"
-        "    run('train', *names, '--seed', '1')\n"
-        "else:\n"
-        "    run('measure', *names, '--batch-size', '10', '--output', 'measurement.json')\n"
-        "print(sorted(set(sys.modules) & {'torch', 'torchvision', 'pandas'}))\n"
-    )
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("train", ["--seed", "1"]),
+        ("measure", ["--batch-size", "10", "--output", "measurement.json"]),
+        ("work", ["--batch-size", "10", "--threads", "1"]),
+    ],
+)
+def test_a_packed_process_never_imports_torch(
+    project: Path, command: str, options: list[str]
+) -> None:
     fetch = [sys.executable, "-m", "pipeline", "fetch"]
     subprocess.run(fetch, check=True, capture_output=True)
-    finished = subprocess.run(
-        [sys.executable, "-c", program, command], check=True, capture_output=True, text=True
-    )
-    assert finished.stdout.splitlines()[-1] == "[]"
+    names = ["--architecture", "mlp-8", "--method", "stochastic"]
+    # A worker trains for as long as each line of its standard input says.
+    assert heavy_imports([command, *names, *options], "0.01\n") == []
 
 
 def test_images_are_packed_two_pixels_a_byte() -> None:

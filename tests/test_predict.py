@@ -15,7 +15,7 @@ from pipeline.info import describe
 from pipeline.packed_engine.model import load
 from pipeline.packed_engine.predictor import Predictor
 from pipeline.predict import predict
-from tests.conftest import ROOT
+from tests.conftest import ROOT, heavy_imports
 from tests.test_packed_engine import PIXELS, WIDTHS, create, train
 
 PICTURES = np.random.default_rng(3).integers(0, 256, (4, PIXELS), dtype=np.uint8)
@@ -93,23 +93,8 @@ def test_the_command_line(model: Path) -> None:
 
 @pytest.mark.parametrize("command", ["predict", "info"])
 def test_neither_needs_torch(model: Path, command: str) -> None:
-    program = (
-        "import sys\n"
-        "from typer.testing import CliRunner\n"
-        "from pipeline.cli import app\n"
-        "result = CliRunner().invoke(app, sys.argv[1:], catch_exceptions=False)\n"
-        "assert result.exit_code == 0, result.output\n"
-        "print(sorted(set(sys.modules) & {'torch', 'torchvision', 'pandas', 'matplotlib'}))\n"
-    )
-    arguments = [command, str(model), *(["images.npy"] if command == "predict" else [])]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PYTHONPATH": str(ROOT)},
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
+    images = ["images.npy"] if command == "predict" else []
+    assert heavy_imports([command, str(model), *images]) == []
 
 
 def test_info_adds_up(model: Path) -> None:

@@ -20,6 +20,9 @@ from tests.oracle import (
 
 SIZES = st.integers(1, 70)
 ELEMENTS = st.integers(1, 700)
+# More than one pass takes: the kernels add what each pass over the elements makes. Passes end at
+# 992, 1024, 1536, 1568 or 2048 elements, by kernel and instruction set.
+MANY_ELEMENTS = st.integers(990, 3200)
 SEEDS = st.integers(0, 2**32 - 1)
 THREADS = st.integers(1, 4)
 NUMBERS = st.sampled_from([np.int16, np.int32])
@@ -122,6 +125,48 @@ def test_gradients_by_pixels(
     )
     expected = a[:, :batch].astype(np.int64) @ x[index].astype(np.int64)
     np.testing.assert_array_equal(out[:, :pixels], expected)
+
+
+@every_set
+@given(m=SIZES, n=SIZES, k=MANY_ELEMENTS, seed=SEEDS, number=NUMBERS, first=LAYOUTS)
+@settings(max_examples=20)
+def test_several_passes(
+    which: str, m: int, n: int, k: int, seed: int, number: Any, first: bool
+) -> None:
+    generator = np.random.default_rng(seed)
+    options = {"threads": 1 + seed % 2, "instruction_set": which}
+    b = random_bits(seed + 1, n, k)
+    panels = in_panels(b)
+    a, x = random_bits(seed, m, k), sparse_pixels(generator, m, k)
+    out = output(m, n, number, first)
+    kernels.bits_by_bits(pack(a), panels, k, out, **options)
+    np.testing.assert_array_equal(result(out, n), signs(a) @ signs(b).T)
+    out = output(m, n, np.int32, True)
+    kernels.pixels_by_bits(nibbles(x), panels, k, out, **options)
+    np.testing.assert_array_equal(from_panels(out, n), x.astype(np.int64) @ signs(b).T)
+    for most in (7, 112):
+        g = generator.integers(-most, most + 1, (m, k)).astype(np.int8)
+        out = output(m, n, np.int32, first)
+        kernels.gradients_by_bits(g, panels, k, most, out, **options)
+        np.testing.assert_array_equal(result(out, n), g.astype(np.int64) @ signs(b).T)
+
+
+@every_set
+@given(n=SIZES, pixels=SIZES, batch=st.integers(512, 5100), seed=SEEDS)
+@settings(max_examples=20)
+def test_gradients_by_pixels_of_several_passes(
+    which: str, n: int, pixels: int, batch: int, seed: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    x = sparse_pixels(generator, batch, pixels)
+    for most in (7, 127):
+        a = generator.integers(-most, most + 1, (n, -(-batch // 4) * 4)).astype(np.int8)
+        out = output(n, pixels, np.int32, False)
+        kernels.gradients_by_pixels(
+            a, nibbles(x), most, out, threads=1 + seed % 2, instruction_set=which
+        )
+        expected = a[:, :batch].astype(np.int64) @ x.astype(np.int64)
+        np.testing.assert_array_equal(out[:, :pixels], expected)
 
 
 @every_set

@@ -1,9 +1,10 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pipeline.ratios import Estimate, paired_difference, paired_ratio
+from pipeline.ratios import ROUNDS_FOR_INTERVAL, Estimate, paired_difference, paired_ratio
 
 ROUNDS = hnp.arrays(np.float64, 7, elements=st.floats(0.1, 10))
 
@@ -23,12 +24,13 @@ def test_drift_that_hits_both_sides_cancels(base: np.ndarray, factor: float) -> 
     np.testing.assert_allclose([ratio.value, ratio.lower, ratio.upper], factor, rtol=1e-12)
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+@pytest.mark.parametrize("rounds", [ROUNDS_FOR_INTERVAL, 25])
+def test_the_interval_covers_the_truth_as_often_as_it_says(rounds: int) -> None:
     generator = np.random.default_rng(0)
     covered = 0
     for _ in range(200):
-        noise = np.exp(generator.normal(0, 0.1, 25))
-        covered += paired_ratio(2 * noise, np.ones(25)).holds(2)
+        noise = np.exp(generator.normal(0, 0.1, rounds))
+        covered += paired_ratio(2 * noise, np.ones(rounds)).holds(2)
     assert covered >= 0.9 * 200
 
 

@@ -16,8 +16,9 @@ from pipeline.cli import app
 from pipeline.data import store
 from pipeline.errors import PipelineError
 from pipeline.inference import stage
-from pipeline.inference.runtimes import PACKED, RUNTIMES
+from pipeline.inference.runtimes import RUNTIMES
 from pipeline.params import load_params
+from pipeline.paths import PACKED
 from pipeline.plot import DRAWINGS, plot
 from pipeline.summary import FIGURES
 

@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +152,28 @@ def test_the_ledger_counts_known_tensors(name: str) -> None:
     assert ledger["input"] == 4 * IMAGES.size
     # At the least, the hidden layer's sums and activations are kept.
     assert ledger["saved_activations"] >= 4 * 2 * 16 * len(IMAGES)
+
+
+@every_method
+def test_normalization_is_told_apart(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that moves on by 1 whenever it is read, and what is read in which phase."""
+    engine = create(name)
+    readings = itertools.count()
+    monkeypatch.setattr("pipeline.phases.time.perf_counter", lambda: float(next(readings)))
+    train(engine, 1)
+    whole = dict(engine.phase_seconds())
+    assert whole.pop("normalization") == 0
+    # The optimizer's phase is entered before and after the others.
+    assert whole == {"data": 1, "forward": 1, "backward": 1, "optimizer": 2}
+    engine.tell_normalization_apart()
+    train(engine, 1)
+    apart = {phase: later - whole.get(phase, 0) for phase, later in engine.phase_seconds().items()}
+    # Three normalizations, forward and backward, each between two stretches of another phase. The
+    # backward pass begins with the last one's output, in a phase that is then left at once.
+    assert apart == {
+        "data": 1,
+        "forward": 4,
+        "normalization": 6,
+        "backward": 4,
+        "optimizer": 2,
+    }

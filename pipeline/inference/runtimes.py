@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.inference.float_network import load_folded
+from pipeline.paths import PACKED
 
 Images = NDArray[np.uint8]
 Scores = NDArray[np.float32]
-
-PACKED = "packed"
 
 
 @dataclass(frozen=True)

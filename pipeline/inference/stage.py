@@ -12,15 +12,12 @@ from pipeline.data import store
 from pipeline.errors import PipelineError
 from pipeline.inference.float_network import load_folded
 from pipeline.inference.race import Race
-from pipeline.inference.runtimes import PACKED, RUNTIMES, Files, skipped
+from pipeline.inference.runtimes import RUNTIMES, Files, skipped
 from pipeline.memory import MIB
 from pipeline.outputs import whole_directory
 from pipeline.params import BASELINE, Params
-from pipeline.profile import PROFILES
+from pipeline.paths import INFERENCE, PACKED, RUNS, model_path, run_name
 from pipeline.progress import progress, say
-from pipeline.train import RUNS, model_path, run_name
-
-FOLDER = PROFILES / "inference"
 
 
 def infer(params: Params, architecture: str) -> None:
@@ -72,7 +69,7 @@ def infer(params: Params, architecture: str) -> None:
             for name in RUNTIMES
         ]
     )
-    folder = FOLDER / architecture
+    folder = INFERENCE / architecture
     with whole_directory(folder) as whole:
         rounds.to_csv(whole / "rounds.csv", index=False, lineterminator="\n")
         table.to_csv(whole / "runtimes.csv", index=False, lineterminator="\n")

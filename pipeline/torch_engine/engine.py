@@ -13,6 +13,7 @@ from torch.nn import functional
 from pipeline.params import TorchMethod
 from pipeline.phases import Phases
 from pipeline.torch_engine.ledger import measure_ledger
+from pipeline.torch_engine.memory_errors import memory_errors
 from pipeline.torch_engine.network import BinaryLinear, build_network
 from pipeline.torch_engine.normalization_phase import tell_apart
 
@@ -20,6 +21,7 @@ from pipeline.torch_engine.normalization_phase import tell_apart
 class TorchEngine:
     """Fulfils `pipeline.engine.Engine` with torch on the CPU."""
 
+    @memory_errors()
     def __init__(self, method: TorchMethod, widths: list[int], *, seed: int, threads: int) -> None:
         torch.set_num_threads(threads)
         # The same seed must give the same model, to the byte.
@@ -35,6 +37,7 @@ class TorchEngine:
         self._phases = Phases()
         self._anneals = method.weight_noise == "annealed"
 
+    @memory_errors()
     def train_batch(
         self,
         images: NDArray[np.uint8],
@@ -71,6 +74,7 @@ class TorchEngine:
         """Time batch normalization by hooks. See `Engine`."""
         tell_apart(self._network, self._phases)
 
+    @memory_errors()
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (batch, classes) class scores. See `Engine`."""
         self._network.eval()
@@ -88,6 +92,7 @@ class TorchEngine:
         """Return how many numbers training learns."""
         return sum(parameter.numel() for parameter in self._network.parameters())
 
+    @memory_errors()
     def ledger(
         self, images: NDArray[np.uint8], index: NDArray[np.int64], labels: NDArray[np.uint8]
     ) -> Mapping[str, int]:

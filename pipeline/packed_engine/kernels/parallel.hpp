@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <exception>
 
 #include "products.hpp"
 
@@ -24,12 +25,22 @@ inline int worth_starting(std::size_t work, std::size_t of_thread, int threads) 
 }
 
 // Call work(i) for every i below `count`; each call writes what is its own.
-// No more threads start than there are items: starting them takes microseconds.
+// No more threads start than there are items: starting them takes microseconds. An exception that
+// left a thread would end the process: the first is thrown here, once all calls have returned.
 template <typename Work>
 void for_each(std::size_t count, int threads, Work work) {
   const int team = static_cast<int>(std::min(count, static_cast<std::size_t>(threads)));
+  std::exception_ptr failure;
 #pragma omp parallel for num_threads(team)
-  for (std::size_t i = 0; i < count; ++i) work(i);
+  for (std::size_t i = 0; i < count; ++i) {
+    try {
+      work(i);
+    } catch (...) {
+#pragma omp critical(binary_kernels_failure)
+      if (!failure) failure = std::current_exception();
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
 }
 
 // Call work(begin, end) for parts of `count` items, one a thread, that begin at multiples of

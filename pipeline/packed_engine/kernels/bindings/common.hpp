@@ -32,13 +32,35 @@ inline const kernels::InstructionSet& chosen(const std::string& name) {
                                                : name.c_str());
 }
 
-inline int checked_threads(int threads) {
-  if (threads < 1 || threads > 1024) throw nb::value_error("threads must be in 1..1024");
-  return threads;
+// The whole number behind `object`, of a range whose ends `range` writes out. nanobind would refuse
+// a number that is negative or too large without naming it. Throws TypeError or ValueError that
+// begin with `name`.
+inline long long to_integer(nb::handle object, const char* name, long long least, long long most,
+                            const char* range) {
+  const nb::object integer = nb::steal(PyNumber_Index(object.ptr()));
+  if (!integer.is_valid()) {
+    PyErr_Clear();
+    throw nb::type_error((std::string(name) + " must be an integer").c_str());
+  }
+  int overflow = 0;
+  const long long value = PyLong_AsLongLongAndOverflow(integer.ptr(), &overflow);
+  if (overflow != 0 || value < least || value > most) {
+    throw nb::value_error((std::string(name) + " must be in " + range).c_str());
+  }
+  return value;
+}
+
+// How many there are, or which: at most more than any memory holds.
+inline std::size_t to_count(nb::handle object, const char* name) {
+  return static_cast<std::size_t>(to_integer(object, name, 0, 1LL << 40, "0..2^40"));
+}
+
+inline int checked_threads(nb::handle threads) {
+  return static_cast<int>(to_integer(threads, "threads", 1, 1024, "1..1024"));
 }
 
 // How many threads to start for so much work: see parallel.hpp.
-inline int checked_team(int threads, std::size_t work, std::size_t of_thread) {
+inline int checked_team(nb::handle threads, std::size_t work, std::size_t of_thread) {
   return kernels::worth_starting(work, of_thread, checked_threads(threads));
 }
 

@@ -33,7 +33,7 @@ arrays::View<T> check_batch(nb::handle object, std::size_t panels) {
 Panel panel_of(const SumsView& s, std::size_t p) { return {s.panel(p), s.wide, s.rows}; }
 
 void batch_statistics(nb::handle s_object, nb::handle parameters_object, double epsilon,
-                      nb::handle batch_object, int threads, const std::string& name) {
+                      nb::handle batch_object, nb::handle threads, const std::string& name) {
   const SumsView s = check_sums(s_object, "s");
   const auto parameters = check<const float>(parameters_object, "parameters", 3);
   require(parameters.shape, 0, s.panels, "parameters");
@@ -64,15 +64,18 @@ void batch_statistics(nb::handle s_object, nb::handle parameters_object, double 
   });
 }
 
-void binarize(nb::handle s_object, nb::handle batch_object, std::size_t columns,
-              nb::handle out_object, std::size_t first_panel, std::optional<DrawTuple> draw_tuple,
-              int threads, const std::string& name) {
+void binarize(nb::handle s_object, nb::handle batch_object, nb::handle columns_object,
+              nb::handle out_object, nb::handle first_panel_object,
+              std::optional<DrawTuple> draw_tuple, nb::handle threads, const std::string& name) {
   const SumsView s = check_sums(s_object, "s");
   const auto batch = check_batch<const float>(batch_object, s.panels);
+  const std::size_t columns = to_count(columns_object, "columns");
   const auto out = check<std::uint8_t>(out_object, "out", 2);
   require(out.shape, 0, s.rows, "out");
   require(out.shape, 1, bytes_for(columns), "out");
-  if (columns == 0 || first_panel + s.panels > panels_for(columns)) {
+  const std::size_t first_panel = to_count(first_panel_object, "first_panel");
+  const std::size_t panels = panels_for(columns);
+  if (columns == 0 || s.panels > panels || first_panel > panels - s.panels) {
     throw nb::value_error("first_panel and the panels of s go past columns");
   }
   const auto* normalization = chosen(name).normalization;
@@ -110,7 +113,7 @@ const float* check_factor(const std::optional<nb::handle>& object, std::size_t s
 
 void normalize_backward(nb::handle s_object, nb::handle batch_object, nb::handle gradient_object,
                         std::optional<nb::handle> factor, bool masked, nb::handle out_object,
-                        nb::handle parameter_gradient_object, int threads,
+                        nb::handle parameter_gradient_object, nb::handle threads,
                         const std::string& name) {
   const SumsView s = check_sums(s_object, "s");
   const auto batch = check_batch<const float>(batch_object, s.panels);
@@ -138,16 +141,18 @@ void normalize_backward(nb::handle s_object, nb::handle batch_object, nb::handle
   });
 }
 
-void round_columns(nb::handle g_object, std::size_t columns, int most, nb::handle out_object,
-                   nb::handle factors_object, DrawTuple draw, std::size_t first_panel,
-                   int threads, const std::string& name) {
+void round_columns(nb::handle g_object, nb::handle columns_object, nb::handle most_object,
+                   nb::handle out_object, nb::handle factors_object, DrawTuple draw,
+                   nb::handle first_panel_object, nb::handle threads, const std::string& name) {
   const auto g = check<const float>(g_object, "g", 3);
   require(g.shape, 2, kPanel, "g");
   const std::size_t panels = g.shape[0], rows = g.shape[1];
+  const std::size_t columns = to_count(columns_object, "columns");
   if (columns == 0 || panels_for(columns) != panels) {
     throw nb::value_error("columns does not fit the panels of g");
   }
-  if (most < 1 || most > 127) throw nb::value_error("most must be in 1..127");
+  const auto most = static_cast<int>(to_integer(most_object, "most", 1, 127, "1..127"));
+  const std::size_t first_panel = to_count(first_panel_object, "first_panel");
   const auto out = check<std::int8_t>(out_object, "out", 2);
   require(out.shape, 0, columns, "out");
   require(out.shape, 1, panels_for(rows) * kPanel, "out");
@@ -166,15 +171,17 @@ void round_columns(nb::handle g_object, std::size_t columns, int most, nb::handl
   });
 }
 
-void round_rows(nb::handle g_object, std::size_t columns, int most, nb::handle out_object,
-                nb::handle factors_object, DrawTuple draw, int threads, const std::string& name) {
+void round_rows(nb::handle g_object, nb::handle columns_object, nb::handle most_object,
+                nb::handle out_object, nb::handle factors_object, DrawTuple draw,
+                nb::handle threads, const std::string& name) {
   const auto g = check<const float>(g_object, "g", 3);
   require(g.shape, 2, kPanel, "g");
   const std::size_t panels = g.shape[0], rows = g.shape[1];
+  const std::size_t columns = to_count(columns_object, "columns");
   if (columns == 0 || panels_for(columns) != panels) {
     throw nb::value_error("columns does not fit the panels of g");
   }
-  if (most < 1 || most > 127) throw nb::value_error("most must be in 1..127");
+  const auto most = static_cast<int>(to_integer(most_object, "most", 1, 127, "1..127"));
   const auto out = check<std::int8_t>(out_object, "out", 2);
   require(out.shape, 0, rows, "out");
   require(out.shape, 1, panels * kPanel, "out");
@@ -190,11 +197,12 @@ void round_rows(nb::handle g_object, std::size_t columns, int most, nb::handle o
 }
 
 void softmax_gradient(nb::handle s_object, nb::handle batch_object, nb::handle labels_object,
-                      std::size_t classes, nb::handle out_object, int threads) {
+                      nb::handle classes_object, nb::handle out_object, nb::handle threads) {
   const SumsView s = check_sums(s_object, "s");
   const auto batch = check_batch<const float>(batch_object, s.panels);
   const auto labels = check<const std::uint8_t>(labels_object, "labels", 1);
   require(labels.shape, 0, s.rows, "labels");
+  const std::size_t classes = to_count(classes_object, "classes");
   if (classes == 0 || panels_for(classes) != s.panels) {
     throw nb::value_error("classes does not fit the panels of s");
   }

@@ -31,10 +31,14 @@ void check_inputs(std::size_t inputs, std::size_t most) {
   }
 }
 
-void build(PackedNetwork* self, int pixel_bits, const std::vector<std::size_t>& inputs,
+void build(PackedNetwork* self, nb::handle pixel_bits_object,
+           const std::vector<nb::object>& inputs_objects,
            const std::vector<nb::object>& bits, const std::vector<nb::object>& thresholds,
            nb::handle scale, nb::handle shift) {
-  if (pixel_bits < 1 || pixel_bits > 4) throw nb::value_error("pixel_bits must be in 1..4");
+  const auto pixel_bits =
+      static_cast<int>(to_integer(pixel_bits_object, "pixel_bits", 1, 4, "1..4"));
+  std::vector<std::size_t> inputs;
+  for (const auto& each : inputs_objects) inputs.push_back(to_count(each, "inputs"));
   if (bits.empty() || bits.size() != inputs.size() || bits.size() != thresholds.size() + 1) {
     throw nb::value_error("bits and inputs must have an entry a layer, thresholds one less");
   }
@@ -66,7 +70,7 @@ void build(PackedNetwork* self, int pixel_bits, const std::vector<std::size_t>& 
 }
 
 void scores(const PackedNetwork& self, nb::handle images_object, nb::handle out_object,
-            bool encoded, int threads, const std::string& name) {
+            bool encoded, nb::handle threads, const std::string& name) {
   const auto images = check<const std::uint8_t>(images_object, "images", 2);
   const std::size_t pixels = self.network.pixels();
   if (encoded ? images.shape[1] * 2 < pixels : images.shape[1] != pixels) {

@@ -42,13 +42,14 @@ void check_padded(std::size_t columns, const char* name) {
 void adam(nb::handle weights_object, nb::handle m_object, nb::handle v_object,
           nb::handle gradient_object, std::optional<nb::handle> factor, double beta1, double beta2,
           float epsilon, float step_size, float correction, float limit, DrawTuple draw,
-          std::size_t first_row, int threads, const std::string& name) {
+          nb::handle first_row_object, nb::handle threads, const std::string& name) {
   const auto weights = arrays::check_any(weights_object, "weights", 2, true);
   const bool narrow = weights.holds<std::int16_t>();
   if (!narrow && !weights.holds<float>()) {
     throw nb::type_error("weights must be of type float32 or int16");
   }
   check_padded(weights.shape[1], "weights");
+  const std::size_t first_row = to_count(first_row_object, "first_row");
   if (first_row % 4 != 0) throw nb::value_error("first_row must be a multiple of 4");
   const auto any_m = arrays::check_any(m_object, "m", 2, true);
   const int bits = !narrow ? 32 : any_m.holds<std::uint8_t>() ? 8 : 16;
@@ -72,8 +73,9 @@ void adam(nb::handle weights_object, nb::handle m_object, nb::handle v_object,
 }
 
 void bop(nb::handle bits_object, nb::handle m_object, nb::handle gradient_object,
-         std::optional<nb::handle> factor, std::size_t columns, float adaptivity, float threshold,
-         int threads, const std::string& name) {
+         std::optional<nb::handle> factor, nb::handle columns_object, float adaptivity,
+         float threshold, nb::handle threads, const std::string& name) {
+  const std::size_t columns = to_count(columns_object, "columns");
   const auto m = check<float>(m_object, "m", 2);
   check_padded(m.shape[1], "m");
   const auto bits = check<std::uint8_t>(bits_object, "bits", 2);

@@ -7,7 +7,7 @@ namespace {
 using arrays::Result;
 using Bytes = nb::ndarray<nb::numpy, std::uint8_t>;
 
-Bytes pack_rows(nb::handle x_object, int threads, const std::string& name) {
+Bytes pack_rows(nb::handle x_object, nb::handle threads, const std::string& name) {
   const auto x = check<const float>(x_object, "x", 2);
   const auto* packing = chosen(name).packing;
   const std::size_t rows = x.shape[0], columns = x.shape[1];
@@ -22,8 +22,8 @@ Bytes pack_rows(nb::handle x_object, int threads, const std::string& name) {
   return out.release();
 }
 
-Bytes pack_latent(nb::handle latent_object, std::size_t columns, float noise, DrawTuple draw,
-                  int threads, const std::string& name) {
+Bytes pack_latent(nb::handle latent_object, nb::handle columns_object, float noise, DrawTuple draw,
+                  nb::handle threads, const std::string& name) {
   const auto latent = arrays::check_any(latent_object, "latent", 2, false);
   const bool narrow = latent.holds<std::int16_t>();
   if (!narrow && !latent.holds<float>()) {
@@ -33,6 +33,7 @@ Bytes pack_latent(nb::handle latent_object, std::size_t columns, float noise, Dr
   if (padded % kPanel != 0) {
     throw nb::value_error("latent must have a multiple of 32 elements on axis 1");
   }
+  const std::size_t columns = to_count(columns_object, "columns");
   if (columns == 0 || columns > padded) {
     throw nb::value_error("columns must be in 1..the elements on axis 1 of latent");
   }
@@ -52,7 +53,7 @@ Bytes pack_latent(nb::handle latent_object, std::size_t columns, float noise, Dr
   return out.release();
 }
 
-Bytes interleave(nb::handle rows_object, int threads, const std::string& name) {
+Bytes interleave(nb::handle rows_object, nb::handle threads, const std::string& name) {
   const auto rows = check<const std::uint8_t>(rows_object, "rows", 2);
   const auto* packing = chosen(name).packing;
   const std::size_t count = rows.shape[0], bytes = rows.shape[1], panels = panels_for(count);
@@ -68,9 +69,10 @@ Bytes interleave(nb::handle rows_object, int threads, const std::string& name) {
   return out.release();
 }
 
-void transpose(nb::handle rows_object, std::size_t columns, nb::handle out_object, int threads,
-               const std::string& name) {
+void transpose(nb::handle rows_object, nb::handle columns_object, nb::handle out_object,
+               nb::handle threads, const std::string& name) {
   const auto rows = check<const std::uint8_t>(rows_object, "rows", 2);
+  const std::size_t columns = to_count(columns_object, "columns");
   if (columns == 0 || bytes_for(columns) != rows.shape[1]) {
     throw nb::value_error("columns does not fit the bytes of rows");
   }

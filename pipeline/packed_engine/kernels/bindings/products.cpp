@@ -63,6 +63,12 @@ void check_elements(std::size_t elements, std::size_t most) {
   }
 }
 
+std::size_t to_elements(nb::handle object, std::size_t most) {
+  const std::size_t elements = to_count(object, "elements");
+  check_elements(elements, most);
+  return elements;
+}
+
 // Rows of nibbles, all of them or those that the index names.
 struct NibbleRows {
   IntRows rows;
@@ -81,23 +87,23 @@ NibbleRows check_nibbles(nb::handle object, const char* name, const Index& index
   return {{x.data, x.shape[1], rows.data, Form::nibbles}, rows.shape[0]};
 }
 
-int team_for(const Target& target, std::size_t elements, int threads) {
+int team_for(const Target& target, std::size_t elements, nb::handle threads) {
   return checked_team(threads, target.rows * target.panels * kPanel * elements,
                       kernels::kBitsMultiplied);
 }
 
 template <typename Work>
-void run(const Target& target, std::size_t elements, int threads, Work work) {
+void run(const Target& target, std::size_t elements, nb::handle threads, Work work) {
   const int team = team_for(target, elements, threads);
   nb::gil_scoped_release unlocked;
   const bool by_rows = kernels::worth_dividing_rows(target.rows, target.panels, team);
   kernels::divide(target.rows, target.panels, by_rows, team, work);
 }
 
-void bits_by_bits(nb::handle a_object, nb::handle b_object, std::size_t elements,
-                  nb::handle out_object, int threads, const std::string& name) {
+void bits_by_bits(nb::handle a_object, nb::handle b_object, nb::handle elements_object,
+                  nb::handle out_object, nb::handle threads, const std::string& name) {
   const auto a = check<const std::uint8_t>(a_object, "a", 2);
-  check_elements(elements, kernels::products::kMostBits);
+  const std::size_t elements = to_elements(elements_object, kernels::products::kMostBits);
   require(a.shape, 1, bytes_for(elements), "a");
   const Target target =
       check_integer_target(out_object, elements, kernels::products::kMostBitsNarrow);
@@ -109,10 +115,11 @@ void bits_by_bits(nb::handle a_object, nb::handle b_object, std::size_t elements
   });
 }
 
-void pixels_by_bits(nb::handle x_object, nb::handle b_object, std::size_t elements,
-                    nb::handle out_object, Index index, int threads, const std::string& name) {
+void pixels_by_bits(nb::handle x_object, nb::handle b_object, nb::handle elements_object,
+                    nb::handle out_object, Index index, nb::handle threads,
+                    const std::string& name) {
   const auto x = check_nibbles(x_object, "x", index);
-  check_elements(elements, kernels::products::kMostInts);
+  const std::size_t elements = to_elements(elements_object, kernels::products::kMostInts);
   if (x.rows.stride * 2 < elements) {
     throw nb::value_error("x must have a byte for 2 elements on axis 1");
   }
@@ -137,12 +144,13 @@ void pixels_by_bits(nb::handle x_object, nb::handle b_object, std::size_t elemen
   });
 }
 
-void gradients_by_bits(nb::handle a_object, nb::handle b_object, std::size_t elements, int most,
-                       nb::handle out_object, int threads, const std::string& name) {
+void gradients_by_bits(nb::handle a_object, nb::handle b_object, nb::handle elements_object,
+                       nb::handle most_object, nb::handle out_object, nb::handle threads,
+                       const std::string& name) {
   const auto a = check<const std::int8_t>(a_object, "a", 2);
-  check_elements(elements, kernels::products::kMostInts);
+  const std::size_t elements = to_elements(elements_object, kernels::products::kMostInts);
   if (a.shape[1] < elements) throw nb::value_error("a must have the elements on axis 1");
-  if (most < 1 || most > 112) throw nb::value_error("most must be in 1..112");
+  const auto most = static_cast<int>(to_integer(most_object, "most", 1, 112, "1..112"));
   const Target target = check_integer_target(
       out_object, elements * static_cast<std::size_t>(most), kernels::products::kMostBitsNarrow);
   require(a.shape, 0, target.rows, "a");
@@ -164,8 +172,8 @@ void gradients_by_bits(nb::handle a_object, nb::handle b_object, std::size_t ele
   });
 }
 
-void gradients_by_pixels(nb::handle a_object, nb::handle x_object, int most,
-                         nb::handle out_object, Index index, int threads,
+void gradients_by_pixels(nb::handle a_object, nb::handle x_object, nb::handle most_object,
+                         nb::handle out_object, Index index, nb::handle threads,
                          const std::string& name) {
   const auto a = check<const std::int8_t>(a_object, "a", 2);
   const auto x = check_nibbles(x_object, "x", index);
@@ -173,7 +181,7 @@ void gradients_by_pixels(nb::handle a_object, nb::handle x_object, int most,
   if (a.shape[1] % 4 != 0 || a.shape[1] < x.count) {
     throw nb::value_error("a must have the rows of x, padded to a multiple of 4, on axis 1");
   }
-  if (most < 1 || most > 127) throw nb::value_error("most must be in 1..127");
+  const auto most = static_cast<int>(to_integer(most_object, "most", 1, 127, "1..127"));
   const Target target = check_integer_target(out_object, 1, 0);
   require(a.shape, 0, target.rows, "a");
   if (x.rows.stride * 2 != target.panels * kPanel) {
@@ -189,11 +197,11 @@ void gradients_by_pixels(nb::handle a_object, nb::handle x_object, int most,
   });
 }
 
-void floats_by_bits(nb::handle a_object, nb::handle b_object, std::size_t elements,
-                    nb::handle out_object, int threads, const std::string& name) {
+void floats_by_bits(nb::handle a_object, nb::handle b_object, nb::handle elements_object,
+                    nb::handle out_object, nb::handle threads, const std::string& name) {
   const auto a = check<const float>(a_object, "a", 2);
   const auto b = check<const std::uint8_t>(b_object, "b", 2);
-  check_elements(elements, b.shape[0]);
+  const std::size_t elements = to_elements(elements_object, b.shape[0]);
   if (a.shape[1] < elements) throw nb::value_error("a must have the elements on axis 1");
   const Target target = check_float_target(out_object);
   require(a.shape, 0, target.rows, "a");
@@ -207,7 +215,7 @@ void floats_by_bits(nb::handle a_object, nb::handle b_object, std::size_t elemen
 }
 
 void floats_by_pixels(nb::handle a_object, nb::handle x_object, nb::handle out_object, Index index,
-                      int threads, const std::string& name) {
+                      nb::handle threads, const std::string& name) {
   const auto a = check<const float>(a_object, "a", 2);
   const auto x = check_nibbles(x_object, "x", index);
   if (a.shape[1] < x.count) throw nb::value_error("a must have the rows of x on axis 1");

@@ -1,0 +1,24 @@
+"""Where the stages write, and the names that they share: what needs these need no stage."""
+
+from pathlib import Path
+
+MODELS = Path("models")
+RUNS = Path("runs")
+PROFILES = Path("profiles")
+SCALING = PROFILES / "scaling"
+INFERENCE = PROFILES / "inference"
+REPORTS = Path("reports")
+TABLES = REPORTS / "tables"
+
+# What the packed network is called among the runtimes of `inference`.
+PACKED = "packed"
+
+
+def run_name(architecture: str, method: str, seed: int) -> str:
+    """Return the name that a run's model file and folder share."""
+    return f"{architecture}-{method}-{seed}"
+
+
+def model_path(name: str) -> Path:
+    """Return the model file of the run called `name`."""
+    return MODELS / f"{name}.safetensors"

@@ -1,0 +1,85 @@
+"""dvc.yaml names the code that each stage runs."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT
+
+STAGES: dict[str, Any] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+# By stage, the modules that its command and the processes that this starts begin with.
+MODULES = {
+    "fetch": ["data.sources", "data.store"],
+    "train-torch": ["train", "torch_engine.engine"],
+    "train-packed": ["train", "packed_engine.engine"],
+    "profile": ["profile", "measure", "torch_engine.engine", "packed_engine.engine"],
+    "scaling": ["scaling", "worker", "torch_engine.engine", "packed_engine.engine"],
+    "inference": ["inference.stage", "inference.race", "inference.footprint"],
+    "aggregate": ["aggregate"],
+    "plot": ["plot"],
+    "page": ["page"],
+}
+# What these say, name or check changes no result; those of data are imported to read what `fetch`
+# has stored already.
+HARMLESS = {
+    *("errors", "outputs", "paths", "progress"),
+    *("data/__init__", "data/idx", "data/raw", "data/split", "figures/__init__"),
+}
+# What a stage imports and does not use for its result. The figures' names come from the summary's
+# module, and with it what that is made of.
+MORE_HARMLESS = {
+    "fetch": {"params"},
+    "train-torch": {"phases"},
+    "train-packed": {"phases"},
+    "profile": {"checksum", "evaluate"},
+    "scaling": {"checksum", "evaluate"},
+    "inference": {"checksum"},
+    "plot": {"markdown", "params", "published", "ratios", "report", "words"}
+    | {f"summary_{part}" for part in ("answer", "inference", "limits", "scaling")}
+    | {"tables", "results", "checksum", "memory"},
+    "page": {"params"},
+}
+
+
+def imported(modules: list[str]) -> set[str]:
+    """Return the pipeline's modules that a process has after importing `modules`, by path."""
+    program = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]: importlib.import_module(f'pipeline.{name}')\n"
+        "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('pipeline.')))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *modules],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return {Path(path).relative_to(ROOT).as_posix() for path in done.stdout.split()}
+
+
+def test_every_stage_is_tested() -> None:
+    assert set(STAGES) == set(MODULES)
+
+
+@pytest.mark.parametrize("stage", MODULES)
+def test_a_stage_depends_on_the_code_that_it_imports(stage: str) -> None:
+    named = [Path(dependency) for dependency in STAGES[stage]["deps"]]
+    harmless = {f"pipeline/{name}.py" for name in HARMLESS | MORE_HARMLESS.get(stage, set())}
+    missing = {
+        path
+        for path in imported(MODULES[stage]) - harmless
+        if not any(Path(path).is_relative_to(dependency) for dependency in named)
+    }
+    assert missing == set()
+
+
+def test_what_is_compiled_or_installed_is_depended_on() -> None:
+    for stage, content in STAGES.items():
+        assert (stage == "fetch") != ("constraints.txt" in content["deps"])
+        packed = "pipeline/packed_engine" in content["deps"]
+        assert packed == ("CMakeLists.txt" in content["deps"])
