@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import checksum
+from pipeline.checkpoint import Checkpoint, describe_run
 from pipeline.data.store import Dataset, Part
 from pipeline.engine import Engine, create_engine, load_data
 from pipeline.evaluate import evaluate
@@ -20,6 +21,16 @@ from pipeline.progress import progress, say
 
 MODELS = Path("models")
 RUNS = Path("runs")
+# Of the history: see `fit`.
+COLUMNS = (
+    "epoch",
+    "seconds",
+    "cumulative_seconds",
+    "training_loss",
+    "validation_loss",
+    "training_error",
+    "validation_error",
+)
 
 
 def run_name(architecture: str, method: str, seed: int) -> str:
@@ -37,7 +48,8 @@ def train(params: Params, architecture: str, method_name: str, seed: int) -> Non
 
     The folder has history.csv, a row an epoch, and metrics.json. Both outputs appear whole,
     the model first; the metrics hold the model's checksum, so that a model and metrics of
-    different runs are told apart.
+    different runs are told apart. A run that was interrupted goes on from its checkpoint, which
+    is there until both outputs are.
 
     Raises:
         PipelineError: an unknown name, missing data, or outputs that cannot be written.
@@ -45,11 +57,13 @@ def train(params: Params, architecture: str, method_name: str, seed: int) -> Non
     params.check_known(architecture, method_name, seed)
     method = params.methods[method_name]
     data = load_data(method)
-    engine = create_engine(
-        method, layer_widths(architecture, data), seed=seed, threads=params.train.threads
-    )
+    widths = layer_widths(architecture, data)
+    batch_size, threads = params.train.batch_size, params.train.threads
+    engine = create_engine(method, widths, seed=seed, threads=threads)
     name = run_name(architecture, method_name, seed)
-    history = fit(engine, data, method, params.train.batch_size, seed, name)
+    run = describe_run(method, widths, batch_size, threads, seed, data)
+    checkpoint = Checkpoint(name, run, engine, COLUMNS, method.epochs)
+    history = fit(engine, data, method, batch_size, seed, name, checkpoint)
 
     # The test set is used here, once, when nothing is left to choose.
     classes = len(data.class_names)
@@ -73,6 +87,7 @@ def train(params: Params, architecture: str, method_name: str, seed: int) -> Non
     with whole_directory(RUNS / name) as folder:
         _write_csv(folder / "history.csv", history)
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    checkpoint.remove()
     say(f"{name}: test accuracy {results['test']['accuracy']:.2f} %, {model}")
 
 
@@ -82,19 +97,25 @@ def layer_widths(architecture: str, data: Dataset) -> list[int]:
 
 
 def fit(
-    engine: Engine, data: Dataset, method: Method, batch_size: int, seed: int, name: str
+    engine: Engine,
+    data: Dataset,
+    method: Method,
+    batch_size: int,
+    seed: int,
+    name: str,
+    checkpoint: Checkpoint,
 ) -> list[dict[str, float]]:
-    """Train for `method.epochs` epochs and return the history, a row an epoch.
+    """Train for `method.epochs` epochs, or the rest of them, and return the history.
 
-    Keys: epoch (from 1), seconds and cumulative_seconds (of training alone, without
-    evaluation), training_loss and validation_loss (nats), training_error and
+    It has a row an epoch. Keys: epoch (from 1), seconds and cumulative_seconds (of training
+    alone, without evaluation), training_loss and validation_loss (nats), training_error and
     validation_error (percent), all of the network as it predicts after the epoch.
     """
     classes = len(data.class_names)
-    rows: list[dict[str, float]] = []
-    total = 0.0
-    with progress(name, method.epochs) as advance:
-        for epoch in range(method.epochs):
+    rows = checkpoint.resume()
+    total = rows[-1]["cumulative_seconds"] if rows else 0.0
+    with progress(name, method.epochs, len(rows)) as advance:
+        for epoch in range(len(rows), method.epochs):
             started = time.perf_counter()
             run_epoch(engine, data.train, method, batch_size, seed, epoch)
             seconds = time.perf_counter() - started
@@ -112,6 +133,7 @@ def fit(
                     "validation_error": round(validation.error, 4),
                 }
             )
+            checkpoint.keep(rows)
             advance(
                 f"training error {training.error:.2f} %, "
                 f"validation error {validation.error:.2f} %, {seconds:.2f} s"
@@ -142,7 +164,7 @@ def epoch_steps(
 def _write_csv(path: Path, rows: Sequence[dict[str, float]]) -> None:
     # Not pandas: it would stay in the memory of every process whose memory is measured.
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, fieldnames=COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
