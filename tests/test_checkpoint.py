@@ -4,7 +4,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from pipeline import checkpoint
 from pipeline.checkpoint import CHECKPOINTS, Checkpoint, Row
 from pipeline.data import sources, store
-from pipeline.engine import create_engine
+from pipeline.engine import Engine, create_engine
 from pipeline.packed_engine import container
 from pipeline.params import load_params
 from pipeline.train import COLUMNS, train
@@ -63,6 +63,7 @@ def fetched(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "SHARE", np.inf)
     yaml = YAML()
     document = yaml.load(Path("params.yaml").read_text())
+    document["train"]["threads"] = 1
     for name, (group, origin, changes) in VARIANTS.items():
         method = {**document["methods"][group][origin], **changes}
         document["methods"][group][name] = {k: v for k, v in method.items() if v is not None}
@@ -181,8 +182,8 @@ def test_the_state_is_all_there_before_the_first_step(method: str) -> None:
         np.testing.assert_array_equal(library[name], array)
 
 
-def rewrite(path: Path, *, repaired: bool = True, **changes: object) -> None:
-    """Change the description or, by their names, arrays of a checkpoint."""
+def rewrite(path: Path, changes: Mapping[str, object], *, repaired: bool = True) -> None:
+    """Change the description or, by their names, arrays of a checkpoint; None removes one."""
     with path.open("rb") as file:
         kind = container.Kind("", 1 << 30, checkpoint._TYPES)
         entries = container.read_header(file, kind)
@@ -211,36 +212,55 @@ def history(epochs: int) -> NDArray[np.float64]:
     return rows
 
 
-DAMAGES = {
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def replace_by_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: path.write_bytes(b""), "cut short"),
     "cut short": (lambda path: os.truncate(path, path.stat().st_size - 1), "its arrays take"),
     "longer": (lambda path: path.write_bytes(path.read_bytes() + b"x"), "its arrays take"),
     "large": (lambda path: os.truncate(path, 1 << 40), "more than any checkpoint of this run"),
-    "flipped": (lambda path: flip(path, -1), "its checksum does not fit"),
+    "flipped": (flip, "its checksum does not fit"),
     "text": (lambda path: path.write_text("once upon a time"), "its header would have"),
     "model": (
         lambda path: path.write_bytes(next(Path("models").glob("*-float-*")).read_bytes()),
         "is not a checkpoint",
     ),
-    "folder": (lambda path: (path.unlink(), path.mkdir()), "it is not a file"),
-    "pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "it is not a file"),
-    "version": (lambda path: rewrite(path, version=2), "it is of version 2"),
-    "type of the version": (lambda path: rewrite(path, version="1"), "in its header, version"),
-    "run": (lambda path: rewrite(path, run={}), "another architecture"),
-    "checksum": (lambda path: rewrite(path, repaired=False, sha256="0"), "checksum does not fit"),
-    "history": (lambda path: rewrite(path, history=history(EPOCHS + 1)), "its history is none"),
-    "order": (lambda path: rewrite(path, history=history(2)[::-1].copy()), "its history is none"),
-    "columns": (lambda path: rewrite(path, history=history(2)[:, 1:].copy()), "its history"),
-    "row": (lambda path: rewrite(path, history=history(2)[0]), "its history is none"),
-    "no history": (lambda path: rewrite(path, history=None), "its history is none"),
-    "more arrays": (lambda path: rewrite(path, more=np.ones(1)), "it has other arrays"),
+    "folder": (lambda path: replace_by_folder(path), "it is not a file"),
+    "pipe": (lambda path: replace_by_pipe(path), "it is not a file"),
+    "version": (lambda path: rewrite(path, {"version": 2}), "it is of version 2"),
+    "type of the version": (lambda path: rewrite(path, {"version": "1"}), "in its header, version"),
+    "run": (lambda path: rewrite(path, {"run": {}}), "another architecture"),
+    "checksum": (
+        lambda path: rewrite(path, {"sha256": "0"}, repaired=False),
+        "checksum does not fit",
+    ),
+    "history": (
+        lambda path: rewrite(path, {"history": history(EPOCHS + 1)}),
+        "its history is none",
+    ),
+    "order": (
+        lambda path: rewrite(path, {"history": history(2)[::-1].copy()}),
+        "its history is none",
+    ),
+    "columns": (lambda path: rewrite(path, {"history": history(2)[:, 1:].copy()}), "its history"),
+    "row": (lambda path: rewrite(path, {"history": history(2)[0]}), "its history is none"),
+    "no history": (lambda path: rewrite(path, {"history": None}), "its history is none"),
+    "more arrays": (lambda path: rewrite(path, {"more": np.ones(1)}), "it has other arrays"),
 }
-
-
-def flip(path: Path, at: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[at] ^= 1
-    path.write_bytes(content)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -291,7 +311,7 @@ def test_a_checkpoint_that_no_engine_wrote_is_ignored(
 ) -> None:
     expected = complete(method)
     interrupt(monkeypatch, method, 1)
-    rewrite(path_of(method), **{array: value})
+    rewrite(path_of(method), {array: value})
     capsys.readouterr()
     assert_same(complete(method), expected)
     assert_ignored(capsys, path_of(method), reason)
@@ -324,7 +344,7 @@ def test_no_damage_of_bytes_is_taken(
     assert [row["epoch"] for row in held.resume()] == [1, 2]
 
 
-def engine_and_checkpoint(method_name: str) -> tuple[checkpoint.Engine, Checkpoint]:
+def engine_and_checkpoint(method_name: str) -> tuple[Engine, Checkpoint]:
     params = load_params()
     method, data, widths = params.methods[method_name], store.load(), [36, 8, 5, 3]
     engine = create_engine(method, widths, seed=SEED, threads=params.train.threads)
@@ -351,18 +371,17 @@ def change_params(key: str, value: object, *sections: str) -> None:
         (lambda: change_params("batch_size", 12, "train"), "another batch size"),
         (lambda: change_params("epochs", 4, "methods", "torch", "float"), "another recipe"),
         (lambda: change_params("learning_rate", 0.1, "methods", "torch", "float"), "recipe"),
-        (lambda: change_params("threads", 1, "train"), "another machine"),
+        (lambda: change_params("threads", 2, "train"), "another machine"),
         (lambda: change_params("split_seed", 5, "data"), "another data"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_ignored(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    change: object,
+    change: Callable[[], None],
     reason: str,
 ) -> None:
     interrupt(monkeypatch, "float", 2)
-    assert callable(change)
     change()
     data = load_params().data
     store.store(sources.find(data, lambda _: None), data)
@@ -390,8 +409,9 @@ def test_a_checkpoint_under_another_name_is_ignored(
     capsys.readouterr()
     train(load_params(), architecture, method, int(seed))
     lines = [line for line in capsys.readouterr().out.splitlines() if "ignored" in line]
-    assert len(lines) == 1, lines
+    assert len(lines) == 1
     assert str(moved) in lines[0]
+    assert reason in lines[0]
 
 
 def test_other_code_begins_anew(
@@ -408,7 +428,7 @@ def test_the_packed_engine_goes_on_with_other_threads(
 ) -> None:
     expected = complete("stochastic")
     interrupt(monkeypatch, "stochastic", 2)
-    change_params("threads", 1, "train")
+    change_params("threads", 2, "train")
     assert_same(complete("stochastic"), expected)
     assert "goes on after epoch 2 of 3" in capsys.readouterr().out
 

@@ -1,0 +1,78 @@
+import fcntl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WHOLE = Path("whole.lock")
+
+
+@pytest.fixture
+def dvc_project(project: Path) -> Path:
+    """Enter a DVC project of two stages that have run."""
+    Path("dvc.yaml").write_text(
+        "stages:\n"
+        "  one: {cmd: echo x >> runs.txt; echo one > one.txt, outs: [one.txt]}\n"
+        "  two: {cmd: echo x >> runs.txt; cp one.txt two.txt, deps: [one.txt], outs: [two.txt]}\n"
+    )
+    assert run("dvc", "init", "--no-scm").returncode == 0
+    assert run("dvc", "repro").returncode == 0
+    Path("dvc.lock").rename(WHOLE)
+    return project
+
+
+def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_dvc_goes_on_after_recover_and_runs_nothing_again(dvc_project: Path) -> None:
+    whole = WHOLE.read_bytes()
+    refused = 0
+    for size in (0, len(whole) // 3, len(whole) // 2 + 5, len(whole) - 9):
+        Path("dvc.lock").write_bytes(whole[:size])
+        damaged = run("dvc", "repro").returncode != 0
+        recovered = run("pipeline", "recover")
+        assert recovered.returncode == 0, recovered.stderr
+        assert ("it is dvc.lock.damaged now" in recovered.stdout) == damaged
+        assert run("dvc", "repro").returncode == 0
+        assert "up to date" in run("dvc", "status").stdout
+        # What DVC takes although it was cut short lacks no more than a file's size.
+        assert not damaged or Path("dvc.lock").read_bytes() == whole
+        refused += damaged
+    assert refused >= 2
+    assert Path("runs.txt").read_text() == "x\nx\n"
+
+
+def test_a_half_written_rwlock_goes(dvc_project: Path) -> None:
+    rwlock = Path(".dvc/tmp/rwlock")
+    rwlock.write_text('{"wri')
+    assert "corrupted" in run("dvc", "repro").stderr
+    recovered = run("pipeline", "recover")
+    assert "rwlock was half-written: it is removed" in recovered.stdout
+    assert run("dvc", "repro").returncode == 0
+
+
+def test_what_is_whole_stays(dvc_project: Path) -> None:
+    WHOLE.rename("dvc.lock")
+    before = Path("dvc.lock").read_bytes(), Path(".dvc/tmp/rwlock").read_bytes()
+    recovered = run("pipeline", "recover")
+    assert (recovered.returncode, recovered.stdout) == (0, "")
+    assert (Path("dvc.lock").read_bytes(), Path(".dvc/tmp/rwlock").read_bytes()) == before
+
+
+def test_a_dvc_at_work_is_left_alone(dvc_project: Path) -> None:
+    Path("dvc.lock").write_text("")
+    with Path(".dvc/tmp/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        recovered = run("pipeline", "recover")
+    assert (recovered.returncode, recovered.stdout) == (1, "")
+    assert recovered.stderr == "error: DVC is at work here: wait until it has ended\n"
+    assert Path("dvc.lock").exists()
+
+
+def test_elsewhere_it_says_so(project: Path) -> None:
+    recovered = run("pipeline", "recover")
+    assert recovered.returncode == 1
+    assert "this is no DVC project" in recovered.stderr
