@@ -13,7 +13,10 @@ def dvc_project(project: Path) -> Path:
     """Enter a DVC project of two stages that have run."""
     Path("dvc.yaml").write_text(
         "stages:\n"
-        "  one: {cmd: echo x >> runs.txt; echo one > one.txt, outs: [one.txt]}\n"
+        "  one:\n"
+        "    cmd: echo x >> runs.txt; cp params.yaml one.txt\n"
+        "    deps: [params.yaml]\n"
+        "    outs: [one.txt]\n"
         "  two: {cmd: echo x >> runs.txt; cp one.txt two.txt, deps: [one.txt], outs: [two.txt]}\n"
     )
     assert run("dvc", "init", "--no-scm").returncode == 0
@@ -29,19 +32,15 @@ def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_dvc_goes_on_after_recover_and_runs_nothing_again(dvc_project: Path) -> None:
     whole = WHOLE.read_bytes()
-    refused = 0
-    for size in (0, len(whole) // 3, len(whole) // 2 + 5, len(whole) - 9):
+    # Empty, and cut within a key.
+    for size in (0, whole.rindex(b"hash") + 2):
         Path("dvc.lock").write_bytes(whole[:size])
-        damaged = run("dvc", "repro").returncode != 0
+        assert "dvc.lock" in run("dvc", "repro").stderr
         recovered = run("pipeline", "recover")
         assert recovered.returncode == 0, recovered.stderr
-        assert ("it is dvc.lock.damaged now" in recovered.stdout) == damaged
+        assert "dvc.lock was half-written: it is dvc.lock.damaged now" in recovered.stdout
         assert run("dvc", "repro").returncode == 0
-        assert "up to date" in run("dvc", "status").stdout
-        # What DVC takes although it was cut short lacks no more than a file's size.
-        assert not damaged or Path("dvc.lock").read_bytes() == whole
-        refused += damaged
-    assert refused >= 2
+        assert Path("dvc.lock").read_bytes() == whole
     assert Path("runs.txt").read_text() == "x\nx\n"
 
 

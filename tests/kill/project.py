@@ -56,8 +56,10 @@ def _shorten(path: Path) -> None:
     for group in params["methods"].values():
         for method in group.values():
             method["epochs"] = EPOCHS
-    params["profile"].update(batch_sizes=[500], rounds=1, seconds=0.1)
-    grid = {"widths": [32], "batch_sizes": [50], "depths": [2], "threads": [1]}
+    # One point of every measurement: that of training, where it has to be one of several.
+    batch, threads = params["train"]["batch_size"], params["train"]["threads"]
+    params["profile"].update(batch_sizes=[batch], rounds=1, seconds=0.1)
+    grid = {"widths": [32], "batch_sizes": [batch], "depths": [1], "threads": [threads]}
     params["profile"]["scaling"].update(width=32, seconds=0.05, default=grid)
-    params["inference"].update(batch_sizes=[1, 100], threads=[1], rounds=1, seconds=0.01)
+    params["inference"].update(batch_sizes=[100], threads=[1], rounds=1, seconds=0.01)
     yaml.dump(params, path)
