@@ -2,11 +2,14 @@
 
 DVC writes dvc.lock and .dvc/tmp/rwlock in place: killed just then, it refuses to start again. Both
 can go. What dvc.lock said of finished stages, DVC finds again in its cache, so none of them trains
-or measures anew; the other file is empty while no DVC runs.
+or measures anew; the other file lists what running DVCs use, and none runs.
 """
 
 import json
+from itertools import chain
 from pathlib import Path
+
+import psutil
 
 from pipeline.errors import PipelineError
 from pipeline.progress import say
@@ -39,21 +42,35 @@ def recover() -> None:
             folder = Path(repo.tmp_dir)
             with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
                 running = folder / RWLOCK_FILE
-                if not _is_json(running):
+                if _is_stale(running):
                     running.unlink()
-                    say(f"{running.name} was half-written: it is removed. Run `dvc repro`.")
+                    say(f"{running.name} was left by a killed DVC: it is removed. Run `dvc repro`.")
     except NotDvcRepoError as error:
         raise PipelineError("this is no DVC project: run the command in its folder") from error
     except LockError as error:
         raise PipelineError("DVC is at work here: wait until it has ended") from error
 
 
-def _is_json(path: Path) -> bool:
-    """Return whether the file is JSON or not there."""
+def _is_stale(path: Path) -> bool:
+    """Return whether DVC's list of who uses what is unreadable, or names no DVC that runs.
+
+    DVC asks only whether a process has the number that it wrote down, whatever it may be now.
+    """
+    from dvc.rwlock import SCHEMA
+    from voluptuous import Invalid
+
     try:
-        json.loads(path.read_bytes())
+        users = SCHEMA(json.loads(path.read_bytes()))
     except FileNotFoundError:
-        return True
-    except ValueError:
         return False
-    return True
+    except (ValueError, Invalid):
+        return True
+    named = [*users["write"].values(), *chain.from_iterable(users["read"].values())]
+    return bool(named) and not any(_is_dvc(user["pid"]) for user in named)
+
+
+def _is_dvc(number: int) -> bool:
+    try:
+        return any("dvc" in argument for argument in psutil.Process(number).cmdline())
+    except psutil.Error:
+        return False

@@ -1,4 +1,6 @@
 import fcntl
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,13 +46,32 @@ def test_dvc_goes_on_after_recover_and_runs_nothing_again(dvc_project: Path) -> 
     assert Path("runs.txt").read_text() == "x\nx\n"
 
 
-def test_a_half_written_rwlock_goes(dvc_project: Path) -> None:
+def users(number: int) -> str:
+    """Return DVC's note that the process of this number writes one.txt."""
+    path = str(Path("one.txt").absolute())
+    return json.dumps({"write": {path: {"pid": number, "cmd": "dvc repro"}}, "read": {}})
+
+
+def test_a_list_of_locks_that_a_killed_dvc_left_goes(dvc_project: Path) -> None:
     rwlock = Path(".dvc/tmp/rwlock")
-    rwlock.write_text('{"wri')
-    assert "corrupted" in run("dvc", "repro").stderr
-    recovered = run("pipeline", "recover")
-    assert "rwlock was half-written: it is removed" in recovered.stdout
-    assert run("dvc", "repro").returncode == 0
+    # Half-written, of another form, and with a number that another process has got.
+    for content in ('{"wri', "[]", users(os.getpid())):
+        rwlock.write_text(content)
+        assert run("dvc", "repro", "--force").returncode != 0
+        recovered = run("pipeline", "recover")
+        assert "rwlock was left by a killed DVC: it is removed" in recovered.stdout
+        assert run("dvc", "repro", "--force").returncode == 0
+
+
+def test_the_locks_of_a_running_dvc_stay(dvc_project: Path) -> None:
+    code = "import sys; sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code, "dvc"], stdin=subprocess.PIPE) as other:
+        Path(".dvc/tmp/rwlock").write_text(users(other.pid))
+        recovered = run("pipeline", "recover")
+        assert other.stdin is not None
+        other.stdin.close()
+    assert recovered.stdout == ""
+    assert str(other.pid) in Path(".dvc/tmp/rwlock").read_text()
 
 
 def test_what_is_whole_stays(dvc_project: Path) -> None:

@@ -116,7 +116,7 @@ def _recover(folder: Path, attempt: Attempt, helped: int) -> None:
         text=True,
         check=False,
     )
-    if helped > MOST_RECOVERIES or "was half-written" not in recovered.stdout:
+    if helped > MOST_RECOVERIES or "Run `dvc repro`" not in recovered.stdout:
         raise FindingError(
             f"dvc repro failed after a kill:\n{attempt.output}"
             f"and recover said:\n{recovered.stdout}{recovered.stderr}"
