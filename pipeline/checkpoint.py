@@ -28,7 +28,6 @@ from pipeline.errors import PipelineError
 from pipeline.outputs import whole_file
 from pipeline.packed_engine.container import (
     METADATA,
-    MOST_HEADER,
     InvalidError,
     Kind,
     first_error,
@@ -48,6 +47,8 @@ VERSION = 1
 # Of the training's time, at most this share is spent on checkpoints; the first comes after the
 # first epoch.
 SHARE = 0.02
+# Of the 120 layers that an architecture's name has room for, torch's take 1,400 bytes each.
+_MOST_HEADER = 1 << 18
 _HISTORY = "history"
 _TYPES: Mapping[str, type[np.generic]] = {
     "U8": np.uint8,
@@ -169,7 +170,9 @@ class Checkpoint:
         """Return what a checkpoint of this run may hold: not a byte more than it needs."""
         history = self._epochs * len(self._columns) * np.dtype(np.float64).itemsize
         of_state = sum(array.nbytes for array in state.values())
-        return Kind("checkpoint of this run", 2 * MOST_HEADER + history + of_state, _TYPES)
+        # The length of the header is there, too, in 8 bytes.
+        most = 8 + _MOST_HEADER + history + of_state
+        return Kind("checkpoint of this run", most, _MOST_HEADER, _TYPES)
 
     def _read(self) -> tuple[list[Row], Arrays]:
         """Return the history and the engine's state, both checked.

@@ -182,10 +182,25 @@ def test_the_state_is_all_there_before_the_first_step(method: str) -> None:
         np.testing.assert_array_equal(library[name], array)
 
 
+@pytest.mark.parametrize("method", ["float", "simulated_stochastic", "stochastic", "bop"])
+def test_the_deepest_network_goes_on(method: str) -> None:
+    """A file's name has at most 255 characters, so an architecture has at most 120 layers."""
+    widths = [36, *(9 for _ in range(120)), 3]
+    recipe = load_params().methods[method]
+    run = checkpoint.describe_run(recipe, widths, 10, 1, SEED, store.load())
+    engines = [create_engine(recipe, widths, seed=seed, threads=1) for seed in (1, 2)]
+    held, resumed = (Checkpoint("deep", run, engine, COLUMNS, EPOCHS) for engine in engines)
+    held.keep([dict.fromkeys(COLUMNS, 1.0)])
+    assert len(resumed.resume()) == 1
+    states = [engine.state() for engine in engines]
+    for name, array in states[0].items():
+        np.testing.assert_array_equal(array, states[1][name])
+
+
 def rewrite(path: Path, changes: Mapping[str, object], *, repaired: bool = True) -> None:
     """Change the description or, by their names, arrays of a checkpoint; None removes one."""
     with path.open("rb") as file:
-        kind = container.Kind("", 1 << 30, checkpoint._TYPES)
+        kind = container.Kind("", 1 << 30, 1 << 20, checkpoint._TYPES)
         entries = container.read_header(file, kind)
         metadata = entries.pop(container.METADATA)
         arrays: dict[str, NDArray[np.generic]] = container.read_arrays(file, entries, kind)
@@ -290,10 +305,11 @@ def assert_ignored(capsys: pytest.CaptureFixture[str], path: Path, reason: str) 
 @pytest.mark.parametrize(
     ("method", "array", "value", "reason"),
     [
-        ("deterministic", "powers", np.array([0.5, 1.0]), "out of range"),
+        ("deterministic", "powers", np.array([0.5, 1.5]), "out of range"),
         ("deterministic", "powers", np.array([np.nan, 0.5]), "out of range"),
         ("deterministic", "powers", np.array([0.5]), "powers has another shape"),
         ("deterministic", "steps", np.array([-1]), "out of range"),
+        ("deterministic", "steps", np.array([2**62]), "out of range"),
         ("deterministic", "steps", np.array([1.0]), "steps has another shape or type"),
         ("deterministic", "layers.0.latent", None, "other arrays"),
         ("float", "0.weight", np.ones((36, 8), np.float32), "0.weight has another shape"),

@@ -38,15 +38,17 @@ class Kind:
     Attributes:
         name: what messages call it.
         most_bytes: the size of the largest.
+        most_header: the size of the largest header.
         types: of its arrays, by safetensors' names.
     """
 
     name: str
     most_bytes: int
+    most_header: int
     types: Mapping[str, type[np.generic]]
 
 
-MODEL = Kind("model", MOST_BYTES, {"U8": np.uint8, "I32": np.int32, "F32": np.float32})
+MODEL = Kind("model", MOST_BYTES, MOST_HEADER, {"U8": np.uint8, "I32": np.int32, "F32": np.float32})
 
 
 class InvalidError(Exception):
@@ -80,13 +82,13 @@ def read_header(file: BinaryIO, kind: Kind = MODEL) -> dict[str, object]:
         InvalidError: the file or its header is too large, or the header is not a JSON object.
     """
     size = os.fstat(file.fileno()).st_size
-    most = kind.most_bytes
+    most, most_header = kind.most_bytes, kind.most_header
     require(size <= most, f"it has {size} bytes, more than any {kind.name} ({most})")
     require(size >= _LENGTH, f"it has {size} bytes, fewer than any {kind.name}: it is cut short")
     length = int.from_bytes(_read(file, _LENGTH), "little")
     require(
-        length <= MOST_HEADER,
-        f"its header would have {length} bytes, more than any {kind.name}'s ({MOST_HEADER})",
+        length <= most_header,
+        f"its header would have {length} bytes, more than any {kind.name}'s ({most_header})",
     )
     left = size - _LENGTH
     require(length <= left, f"its header would have {length} bytes of {left}: it is cut short")

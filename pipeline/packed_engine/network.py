@@ -94,7 +94,8 @@ class PackedNetwork:
         """Take over a `state`. See `pipeline.engine.Engine`."""
         power1, power2 = (float(power) for power in state["powers"])
         steps = int(state["steps"][0])
-        if not (0 <= power1 < 1 and 0 <= power2 < 1 and steps >= 0):
+        # Steps must be numbers of 64 bits to the end of the training, too.
+        if not (0 <= power1 <= 1 and 0 <= power2 <= 1 and 0 <= steps < 2**62):
             raise ValueError("its powers or steps are out of range")
         self._rate.powers = power1, power2
         for draws in self._draws:

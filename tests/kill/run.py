@@ -67,7 +67,7 @@ def run(kills: int, seed: int, report: Callable[[str], None]) -> Tally:
     while tally.kills.total() < kills:
         _forget(folder)
         before = tally.kills.total()
-        _disturbed(folder, kills, SPAN * longest, random, tally)
+        _disturbed(folder, kills, SPAN * longest, random, tally, report)
         actual = _check(folder)
         if actual != expected:
             names = [n for n in {**actual, **expected} if actual.get(n) != expected.get(n)]
@@ -82,7 +82,14 @@ def run(kills: int, seed: int, report: Callable[[str], None]) -> Tally:
     return tally
 
 
-def _disturbed(folder: Path, kills: int, span: float, random: Random, tally: Tally) -> None:
+def _disturbed(
+    folder: Path,
+    kills: int,
+    span: float,
+    random: Random,
+    tally: Tally,
+    report: Callable[[str], None],
+) -> None:
     """Start and kill `dvc repro` until one finishes, the last undisturbed."""
     helped = 0
     while True:
@@ -91,6 +98,7 @@ def _disturbed(folder: Path, kills: int, span: float, random: Random, tally: Tal
         _note(attempt, tally)
         if attempt.killed:
             tally.kills[attempt.stage] += 1
+            report(f"kill {tally.kills.total()}, {attempt.seconds:.1f} s on: {attempt.stage}")
             helped = 0
         elif attempt.status == 0:
             return
@@ -98,6 +106,7 @@ def _disturbed(folder: Path, kills: int, span: float, random: Random, tally: Tal
             helped += 1
             _recover(folder, attempt, helped)
             tally.recovered += 1
+            report("DVC did not start until it was recovered")
 
 
 def _note(attempt: Attempt, tally: Tally) -> None:
