@@ -67,7 +67,7 @@ def _optimizer_state(network: nn.Module, optimizer: torch.optim.Optimizer) -> di
     for name, parameter in network.named_parameters():
         held = optimizer.state.get(parameter, {})
         for key, shape in _shapes(optimizer, parameter).items():
-            tensors[f"{_OPTIMIZER}{name}:{key}"] = held.get(key, torch.zeros(shape))
+            tensors[f"{_OPTIMIZER}{name}:{key}"] = held[key] if held else torch.zeros(shape)
     return tensors
 
 
