@@ -10,6 +10,7 @@ KERNELS := CMakeLists.txt $(shell find pipeline/packed_engine/kernels -name '*.[
 .PHONY: reproduce test lint constraints
 
 reproduce: $(INSTALLED)
+	$(BIN)/python -m pipeline recover
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@echo
 	@echo "Done. Read reports/summary.md"

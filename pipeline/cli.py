@@ -195,6 +195,14 @@ def info(
 
 
 @app.command()
+def recover() -> None:
+    """After a kill: take away what DVC left half-written, if it does not start any more."""
+    from pipeline.recover import recover as run
+
+    run()
+
+
+@app.command()
 def benchmark(
     threads: Annotated[int, typer.Option(min=1, max=256, help="For both sides.")] = 2,
     rounds: Annotated[

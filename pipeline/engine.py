@@ -47,6 +47,24 @@ class Engine(Protocol):
     def save(self, path: Path) -> None:
         """Write the model to `path`: tensors and numbers only, nothing executable."""
 
+    def state(self) -> Mapping[str, NDArray[np.generic]]:
+        """Return all that the steps so far leave to the next, by name, as `restore` takes it.
+
+        Every array has one or two dimensions, and the same name, shape and dtype at any time of
+        the training, before the first step too. Arrays may be the engine's own memory: they are
+        not written to, and change with the next step.
+        """
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take the next step as the engine whose `state` this is would have taken it.
+
+        Args:
+            state: of the same names, shapes and dtypes as this engine's own.
+
+        Raises:
+            ValueError: a number in it is impossible; the engine is as it was.
+        """
+
     def parameter_count(self) -> int:
         """Return how many numbers or bits training learns."""
 

@@ -20,7 +20,7 @@ def describe_environment(threads: int) -> str:
     return json.dumps(
         {
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            "processor": _processor(),
+            "processor": processor(),
             "cores": _cores(),
             "threads": threads,
             "memory_gib": round(psutil.virtual_memory().total / MIB / 1024, 1),
@@ -42,7 +42,7 @@ def _cores() -> int | None:
     return os.cpu_count()
 
 
-def _processor() -> str:
+def processor() -> str:
     """Return the processor's name; the kernel's is more telling than platform's."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

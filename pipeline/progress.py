@@ -23,10 +23,9 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def progress(title: str, total: int) -> Iterator[Advance]:
-    """Track `total` units of work under `title`."""
+def progress(title: str, total: int, done: int = 0) -> Iterator[Advance]:
+    """Track `total` units of work under `title`, of which `done` have been done before."""
     if not console.is_terminal:
-        done = 0
 
         def advance(message: str) -> None:
             nonlocal done
@@ -44,5 +43,5 @@ def progress(title: str, total: int) -> Iterator[Advance]:
         TextColumn("{task.fields[message]}"),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(title, total=total, message="")
+        task = bar.add_task(title, total=total, completed=done, message="")
         yield lambda message: bar.update(task, advance=1, message=message)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import checksum
+from pipeline.checkpoint import Checkpoint, describe_run
 from pipeline.data.store import Dataset, Part
 from pipeline.engine import Engine, create_engine, load_data
 from pipeline.evaluate import evaluate
@@ -19,13 +20,25 @@ from pipeline.paths import RUNS, model_path, run_name
 from pipeline.progress import progress, say
 from pipeline.schedule import cosine, exponential
 
+# Of the history: see `fit`.
+COLUMNS = (
+    "epoch",
+    "seconds",
+    "cumulative_seconds",
+    "training_loss",
+    "validation_loss",
+    "training_error",
+    "validation_error",
+)
+
 
 def train(params: Params, architecture: str, method_name: str, seed: int) -> None:
     """Train one network; write models/NAME.safetensors and runs/NAME/.
 
     The folder has history.csv, a row an epoch, and metrics.json. Both outputs appear whole,
     the model first; the metrics hold the model's checksum, so that a model and metrics of
-    different runs are told apart.
+    different runs are told apart. A run that was interrupted goes on from its checkpoint, which
+    is there until both outputs are.
 
     Raises:
         PipelineError: an unknown name, missing data, or outputs that cannot be written.
@@ -33,11 +46,13 @@ def train(params: Params, architecture: str, method_name: str, seed: int) -> Non
     params.check_known(architecture, method_name, seed)
     method = params.methods[method_name]
     data = load_data(method)
-    engine = create_engine(
-        method, layer_widths(architecture, data), seed=seed, threads=params.train.threads
-    )
+    widths = layer_widths(architecture, data)
+    batch_size, threads = params.train.batch_size, params.train.threads
+    engine = create_engine(method, widths, seed=seed, threads=threads)
     name = run_name(architecture, method_name, seed)
-    history = fit(engine, data, method, params.train.batch_size, seed, name)
+    run = describe_run(method, widths, batch_size, threads, seed, data)
+    checkpoint = Checkpoint(name, run, engine, COLUMNS, method.epochs)
+    history = fit(engine, data, method, batch_size, seed, name, checkpoint)
 
     # The test set is used here, once, when nothing is left to choose.
     classes = len(data.class_names)
@@ -61,6 +76,7 @@ def train(params: Params, architecture: str, method_name: str, seed: int) -> Non
     with whole_directory(RUNS / name) as folder:
         _write_csv(folder / "history.csv", history)
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    checkpoint.remove()
     say(f"{name}: test accuracy {results['test']['accuracy']:.2f} %, {model}")
 
 
@@ -70,19 +86,25 @@ def layer_widths(architecture: str, data: Dataset) -> list[int]:
 
 
 def fit(
-    engine: Engine, data: Dataset, method: Method, batch_size: int, seed: int, name: str
+    engine: Engine,
+    data: Dataset,
+    method: Method,
+    batch_size: int,
+    seed: int,
+    name: str,
+    checkpoint: Checkpoint,
 ) -> list[dict[str, float]]:
-    """Train for `method.epochs` epochs and return the history, a row an epoch.
+    """Train for `method.epochs` epochs, or the rest of them, and return the history.
 
-    Keys: epoch (from 1), seconds and cumulative_seconds (of training alone, without
-    evaluation), training_loss and validation_loss (nats), training_error and
+    It has a row an epoch. Keys: epoch (from 1), seconds and cumulative_seconds (of training
+    alone, without evaluation), training_loss and validation_loss (nats), training_error and
     validation_error (percent), all of the network as it predicts after the epoch.
     """
     classes = len(data.class_names)
-    rows: list[dict[str, float]] = []
-    total = 0.0
-    with progress(name, method.epochs) as advance:
-        for epoch in range(method.epochs):
+    rows = checkpoint.resume()
+    total = rows[-1]["cumulative_seconds"] if rows else 0.0
+    with progress(name, method.epochs, len(rows)) as advance:
+        for epoch in range(len(rows), method.epochs):
             started = time.perf_counter()
             run_epoch(engine, data.train, method, batch_size, seed, epoch)
             seconds = time.perf_counter() - started
@@ -100,6 +122,7 @@ def fit(
                     "validation_error": round(validation.error, 4),
                 }
             )
+            checkpoint.keep(rows)
             advance(
                 f"training error {training.error:.2f} %, "
                 f"validation error {validation.error:.2f} %, {seconds:.2f} s"
@@ -120,7 +143,8 @@ def epoch_steps(
 ) -> Iterator[int]:
     """Train as `run_epoch` does, and yield the number of the epoch's steps after each."""
     batches = epoch_batches(len(part), batch_size, seed, epoch)
-    for step, indices in enumerate(batches):
+    for step, batch in enumerate(batches):
+        indices = batch.astype(np.int64)
         done = (epoch + step / len(batches)) / method.epochs
         rate = method.learning_rate * schedule_factor(method.schedule, done)
         engine.train_batch(part.images, indices, part.labels[indices], rate, done)
@@ -130,18 +154,20 @@ def epoch_steps(
 def _write_csv(path: Path, rows: Sequence[dict[str, float]]) -> None:
     # Not pandas: it would stay in the memory of every process whose memory is measured.
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, fieldnames=COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
-def epoch_batches(images: int, batch_size: int, seed: int, epoch: int) -> NDArray[np.int64]:
+def epoch_batches(images: int, batch_size: int, seed: int, epoch: int) -> NDArray[np.uint32]:
     """Return this epoch's order as (batches, batch_size) indices, a function of the arguments.
 
     The remainder of images that fill no batch is left out, another one every epoch: a batch
     of one image has no variance to normalize by.
     """
-    order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(images)
+    # Half the size of the indices that engines take: all of an epoch's are held while it lasts.
+    every = np.arange(images, dtype=np.uint32)
+    order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(every)
     batches = images // batch_size
     return order[: batches * batch_size].reshape(batches, batch_size)
 

@@ -37,6 +37,7 @@ class Dataset:
 
     Attributes:
         pixels: how many pixels an image has: the width of the first layer.
+        sha256: of the checksums of what `fetch` wrote.
     """
 
     train: Part
@@ -44,6 +45,7 @@ class Dataset:
     test: Part
     class_names: tuple[str, ...]
     pixels: int
+    sha256: str
 
 
 def store(raw: RawDataset, params: DataParams, folder: Path = FOLDER) -> None:
@@ -108,6 +110,7 @@ def load(folder: Path = FOLDER, encode: Encode | None = None) -> Dataset:
         **parts,
         class_names=tuple(description["class_names"]),
         pixels=pixels,
+        sha256=checksum.of_bytes(json.dumps(description["sha256"], sort_keys=True).encode()),
     )
 
 

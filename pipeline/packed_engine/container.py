@@ -1,8 +1,8 @@
 """The safetensors container, read strictly.
 
 The file is the header's length in 8 bytes, the header in JSON, and the arrays. The safetensors
-library writes it. What it reads is more than that: a key given twice, unknown keys, arrays of no
-elements; a type that NumPy lacks is an AttributeError; and since it maps the file, a file cut
+library writes models. What it reads is more than that: a key given twice, unknown keys, arrays of
+no elements; a type that NumPy lacks is an AttributeError; and since it maps the file, a file cut
 short at that moment kills the process. Here, nothing that a file says of its sizes is believed
 before the file's own size bears it out.
 """
@@ -11,7 +11,8 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from typing import Annotated, BinaryIO, Literal
+from dataclasses import dataclass
+from typing import Annotated, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,30 @@ MOST_BYTES = 1 << 30
 # 250 bytes here.
 MOST_HEADER = 1 << 16
 _LENGTH = 8
-_TYPES = {"U8": np.uint8, "I32": np.int32, "F32": np.float32}
+# No disk has more: what a number in a header may be. A file's own size bounds it further.
+_MOST_NUMBER = 1 << 62
 
 Arrays = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file may hold.
+
+    Attributes:
+        name: what messages call it.
+        most_bytes: the size of the largest.
+        most_header: the size of the largest header.
+        types: of its arrays, by safetensors' names.
+    """
+
+    name: str
+    most_bytes: int
+    most_header: int
+    types: Mapping[str, type[np.generic]]
+
+
+MODEL = Kind("model", MOST_BYTES, MOST_HEADER, {"U8": np.uint8, "I32": np.int32, "F32": np.float32})
 
 
 class InvalidError(Exception):
@@ -44,43 +66,45 @@ def require(condition: bool, message: str) -> None:
 class _Entry(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    dtype: Literal["U8", "I32", "F32"]
+    dtype: str
     shape: Annotated[
-        list[Annotated[int, Field(ge=1, le=MOST_BYTES)]], Field(min_length=1, max_length=2)
+        list[Annotated[int, Field(ge=1, le=_MOST_NUMBER)]], Field(min_length=1, max_length=2)
     ]
     data_offsets: Annotated[
-        list[Annotated[int, Field(ge=0, le=MOST_BYTES)]], Field(min_length=2, max_length=2)
+        list[Annotated[int, Field(ge=0, le=_MOST_NUMBER)]], Field(min_length=2, max_length=2)
     ]
 
 
-def read_header(file: BinaryIO) -> dict[str, object]:
+def read_header(file: BinaryIO, kind: Kind = MODEL) -> dict[str, object]:
     """Return the header of an open file; what is in it is not checked yet.
 
     Raises:
         InvalidError: the file or its header is too large, or the header is not a JSON object.
     """
     size = os.fstat(file.fileno()).st_size
-    require(size <= MOST_BYTES, f"it has {size} bytes, more than any model ({MOST_BYTES})")
-    require(size >= _LENGTH, f"it has {size} bytes, fewer than any model: it is cut short")
+    most, most_header = kind.most_bytes, kind.most_header
+    require(size <= most, f"it has {size} bytes, more than any {kind.name} ({most})")
+    require(size >= _LENGTH, f"it has {size} bytes, fewer than any {kind.name}: it is cut short")
     length = int.from_bytes(_read(file, _LENGTH), "little")
     require(
-        length <= MOST_HEADER,
-        f"its header would have {length} bytes, more than any model's ({MOST_HEADER})",
+        length <= most_header,
+        f"its header would have {length} bytes, more than any {kind.name}'s ({most_header})",
     )
     left = size - _LENGTH
     require(length <= left, f"its header would have {length} bytes of {left}: it is cut short")
     content = _read(file, length)
-    # JSON in ASCII, which is what `PackedModel.save` needs, begins with the brace itself.
+    # JSON in ASCII, which is all that is written, begins with the brace itself.
     require(content.isascii() and content.startswith(b"{"), "it does not begin with a header")
     return parse(content.decode("ascii"), "its header")
 
 
-def read_arrays(file: BinaryIO, entries: Mapping[str, object]) -> Arrays:
+def read_arrays(file: BinaryIO, entries: Mapping[str, object], kind: Kind = MODEL) -> Arrays:
     """Return the arrays of an open file whose header has been read.
 
     Args:
         file: open where its header ends.
         entries: the header without its metadata.
+        kind: that the header was read as.
 
     Raises:
         InvalidError: an entry is not one, or the arrays are not, one after another, the rest
@@ -89,13 +113,13 @@ def read_arrays(file: BinaryIO, entries: Mapping[str, object]) -> Arrays:
     # Nor could others be part of the checksum: JSON has halves of characters.
     for name in entries:
         require(name.isascii(), f"in its header, {shown(name)}: a name must be ASCII")
-    checked = {name: _entry(name, entry) for name, entry in entries.items()}
+    checked = {name: _entry(name, entry, kind) for name, entry in entries.items()}
     in_order = sorted(checked.items(), key=lambda item: item[1].data_offsets)
     position = 0
     for name, entry in in_order:
         begin, end = entry.data_offsets
         require(begin == position, f"{shown(name)} overlaps another array, or leaves a gap")
-        expected = math.prod(entry.shape) * np.dtype(_TYPES[entry.dtype]).itemsize
+        expected = math.prod(entry.shape) * np.dtype(kind.types[entry.dtype]).itemsize
         require(end - begin == expected, f"{shown(name)} has bytes for another shape")
         position = end
     left = os.fstat(file.fileno()).st_size - file.tell()
@@ -103,9 +127,44 @@ def read_arrays(file: BinaryIO, entries: Mapping[str, object]) -> Arrays:
     arrays: Arrays = {}
     for name, entry in in_order:
         begin, end = entry.data_offsets
-        flat = np.frombuffer(_read(file, end - begin), _TYPES[entry.dtype])
+        flat = np.frombuffer(_read(file, end - begin), kind.types[entry.dtype])
         arrays[name] = flat.reshape(entry.shape)
     return arrays
+
+
+def write(
+    file: BinaryIO,
+    metadata: Mapping[str, str],
+    arrays: Mapping[str, NDArray[np.generic]],
+    kind: Kind,
+) -> None:
+    """Write what `read_header` and `read_arrays` read, and hold no second copy of the arrays.
+
+    Args:
+        file: open and empty.
+        metadata: texts by name.
+        arrays: of `kind.types`, of one or two dimensions, C-contiguous.
+        kind: what is written.
+
+    Raises:
+        OSError: the file cannot be written or the disk is full.
+    """
+    names = {np.dtype(of): name for name, of in kind.types.items()}
+    header: dict[str, object] = {METADATA: dict(metadata)}
+    position = 0
+    for name, array in arrays.items():
+        end = position + array.nbytes
+        header[name] = {
+            "dtype": names[array.dtype],
+            "shape": list(array.shape),
+            "data_offsets": [position, end],
+        }
+        position = end
+    content = json.dumps(header).encode("ascii")
+    file.write(len(content).to_bytes(_LENGTH, "little"))
+    file.write(content)
+    for array in arrays.values():
+        file.write(array.data)
 
 
 def parse(text: str, where: str) -> dict[str, object]:
@@ -146,11 +205,17 @@ def shown(name: str) -> str:
     return escaped if len(escaped) <= 40 else f"{escaped[:40]}..."
 
 
-def _entry(name: str, entry: object) -> _Entry:
+def _entry(name: str, entry: object, kind: Kind) -> _Entry:
     try:
-        return _Entry.model_validate(entry)
+        checked = _Entry.model_validate(entry)
     except ValidationError as error:
         raise InvalidError(f"in its header, {shown(name)}: {first_error(error)}") from None
+    *others, last = (f"'{known}'" for known in kind.types)
+    require(
+        checked.dtype in kind.types,
+        f"in its header, {shown(name)}: dtype: Input should be {', '.join(others)} or {last}",
+    )
+    return checked
 
 
 def _read(file: BinaryIO, count: int) -> bytes:

@@ -50,6 +50,15 @@ class PackedEngine:
         """Write the model that predicts: see `pipeline.packed_engine.model`."""
         self._model().save(path)
 
+    def state(self) -> Mapping[str, NDArray[np.generic]]:
+        """Return what training goes on from. See `Engine`."""
+        return self._network.state()
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Go on from `state`. See `Engine`."""
+        self._predictor = None
+        self._network.restore(state)
+
     def parameter_count(self) -> int:
         """Return how many weights and batch normalization parameters training learns."""
         return sum(layer.inputs * layer.outputs + 2 * layer.outputs for layer in self._layers)

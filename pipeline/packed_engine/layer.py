@@ -22,9 +22,9 @@ from pipeline.packed_engine.weights import BinaryWeights, Rate
 from pipeline.packed_engine.workspace import Workspace
 from pipeline.phases import Phases
 
-# Four panels at a batch of 5,000, the fewest that the products of pixels take together. Twice as many
-# save a fifth of the time there, for tables of the inputs that every block builds anew, and take a
-# tenth more memory.
+# Four panels at a batch of 5,000, the fewest that the products of pixels take together. Twice as
+# many save a fifth of the time there, for tables of the inputs that every block builds anew, and
+# take a tenth more memory.
 SUMS_BYTES = 5 * 2**18
 # The float32 gradients of a part: two panels at a batch of 5,000, so that two threads have work.
 GRADIENT_BYTES = 5 * 2**18

@@ -1,6 +1,6 @@
 """A network of binary layers: one training step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -80,6 +80,36 @@ class PackedNetwork:
         for draws in self._draws:
             draws.step += 1
         self.phases.enter(None)
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return all that steps leave to later ones, by name. See `pipeline.engine.Engine`."""
+        return {
+            "powers": np.array(self._rate.powers),
+            "steps": np.array([self._draws[0].step]),
+            **self._arrays(),
+        }
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take over a `state`. See `pipeline.engine.Engine`."""
+        power1, power2 = (float(power) for power in state["powers"])
+        steps = int(state["steps"][0])
+        # Steps must be numbers of 64 bits to the end of the training, too.
+        if not (0 <= power1 <= 1 and 0 <= power2 <= 1 and 0 <= steps < 2**62):
+            raise ValueError("its powers or steps are out of range")
+        self._rate.powers = power1, power2
+        for draws in self._draws:
+            draws.step = steps
+        for name, array in self._arrays().items():
+            array[...] = state[name]
+
+    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        arrays: dict[str, NDArray[np.generic]] = {}
+        for index, layer in enumerate(self.layers):
+            for name, array in layer.weights.arrays().items():
+                arrays[f"layers.{index}.{name}"] = array
+        for name, array in self.normalization.arrays().items():
+            arrays[f"normalization.{name}"] = array
+        return arrays
 
     def _noise(self, progress: float) -> float:
         if self._weight_noise is None:

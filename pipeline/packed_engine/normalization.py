@@ -84,6 +84,15 @@ class NetworkNormalization:
             threads=self._threads,
         )
 
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Return parameters, running statistics and moments by name: no copies, (..., 32) each."""
+        first, second = self._moments
+        running = {
+            f"running.{index}": layer.running.reshape(-1, PANEL)
+            for index, layer in enumerate(self.layers)
+        }
+        return {"parameters": self._flat[0], "m": first, "v": second, **running}
+
     def state_bytes(self) -> int:
         """Return the bytes of the optimizer's state."""
         return sum(moment.nbytes for moment in self._moments)

@@ -1,5 +1,6 @@
 """A layer's binary weights, and what learns them: latent weights with Adam, or bits with Bop."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import binary_kernels as kernels
@@ -30,6 +31,15 @@ class Rate:
         self._power2 *= BETA2
         self.step_size = learning_rate / (1 - self._power1)
         self.correction = 1 / float(np.sqrt(1 - self._power2))
+
+    @property
+    def powers(self) -> tuple[float, float]:
+        """BETA1 and BETA2 to the number of steps begun: all that a step leaves to the next."""
+        return self._power1, self._power2
+
+    @powers.setter
+    def powers(self, powers: tuple[float, float]) -> None:
+        self._power1, self._power2 = powers
 
 
 def adam(
@@ -72,6 +82,9 @@ class BinaryWeights(Protocol):
         self, first: int, gradient: Gradient, factor: NDArray[np.float32] | None, rate: Rate
     ) -> None:
         """Learn from the gradient, (rows, K padded), of the rows from `first` on."""
+
+    def arrays(self) -> Mapping[str, NDArray[np.generic]]:
+        """Return what is learnt and the optimizer's state, by name: no copies, (N, ...) each."""
 
     def weight_bytes(self) -> int:
         """Return the bytes of what is learnt."""
@@ -136,6 +149,10 @@ class LatentWeights:
             threads=self._threads,
         )
 
+    def arrays(self) -> Mapping[str, NDArray[np.generic]]:
+        """See `BinaryWeights`."""
+        return {"latent": self._latent, "m": self._m, "v": self._v}
+
     def weight_bytes(self) -> int:
         """See `BinaryWeights`."""
         return self._latent.nbytes
@@ -184,6 +201,10 @@ class FlippedWeights:
             threshold=self._threshold,
             threads=self._threads,
         )
+
+    def arrays(self) -> Mapping[str, NDArray[np.generic]]:
+        """See `BinaryWeights`."""
+        return {"bits": self._bits, "m": self._m}
 
     def weight_bytes(self) -> int:
         """See `BinaryWeights`."""

@@ -16,6 +16,7 @@ from pipeline.torch_engine.ledger import measure_ledger
 from pipeline.torch_engine.memory_errors import memory_errors
 from pipeline.torch_engine.network import BinaryLinear, build_network
 from pipeline.torch_engine.normalization_phase import tell_apart
+from pipeline.torch_engine.state import restore, state_of
 
 
 class TorchEngine:
@@ -31,6 +32,8 @@ class TorchEngine:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         generator = torch.Generator().manual_seed(seed)
         self._network = build_network(method, widths, generator)
+        draws = "stochastic" in (method.weights, method.activations)
+        self._generator = generator if draws else None
         self._binary_layers = [m for m in self._network if isinstance(m, BinaryLinear)]
         self._optimizer = _optimizer(method, self._network)
         self._pixel_bits = method.pixel_bits
@@ -87,6 +90,14 @@ class TorchEngine:
         """Write all parameters and batch normalization's statistics as safetensors."""
         # Serialized in memory first, so that a full disk is an OSError like any other.
         path.write_bytes(save(self._network.state_dict()))
+
+    def state(self) -> Mapping[str, NDArray[np.generic]]:
+        """Return what training goes on from. See `Engine`."""
+        return state_of(self._network, self._optimizer, self._generator)
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Go on from `state`. See `Engine`."""
+        restore(state, self._network, self._optimizer, self._generator)
 
     def parameter_count(self) -> int:
         """Return how many numbers training learns."""

@@ -1,0 +1,75 @@
+"""What a finished pipeline left: whole, and the same as another's."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+from PIL import Image
+from ruamel.yaml import YAML
+
+from pipeline.checksum import of_bytes
+
+FOLDERS = ("data", "models", "runs", "profiles", "reports")
+# Columns of a history that no two runs share.
+_TIMES = ("seconds", "cumulative_seconds")
+
+
+def fingerprints(folder: Path) -> dict[str, str]:
+    """Return every output by its path, with a checksum of what two runs must share of it.
+
+    Of measurements and reports that is their being there and whole.
+
+    Raises:
+        AssertionError: an output is missing or not whole; the message is its path.
+    """
+    found = {}
+    for top in FOLDERS:
+        files = sorted(path for path in (folder / top).rglob("*") if path.is_file())
+        assert files, top
+        for path in files:
+            name = str(path.relative_to(folder))
+            try:
+                content = _whole(path)
+            except Exception as error:
+                raise AssertionError(f"{name}: {error!r}") from error
+            if path.name == "history.csv":
+                content = _without_times(content)
+            same = top in ("data", "models", "runs")
+            found[name] = of_bytes(content) if same else ""
+    return found
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Return what should be gone: checkpoints, and what was being written."""
+    found = [*folder.glob("checkpoints/*"), *folder.rglob("*.partial")]
+    return [str(path.relative_to(folder)) for path in found]
+
+
+def _whole(path: Path) -> bytes:
+    content = path.read_bytes()
+    assert content, "empty"
+    match path.suffix:
+        case ".json":
+            json.loads(content)
+        case ".csv":
+            rows = list(csv.reader(io.StringIO(content.decode())))
+            assert len({len(row) for row in rows}) == 1, "ragged"
+            assert len(rows) > 1, "no rows"
+        case ".png":
+            with Image.open(path) as image:
+                image.load()
+        case ".svg":
+            ElementTree.fromstring(content)
+        case ".html":
+            assert content.rstrip().endswith(b"</html>"), "cut short"
+        case ".yaml":
+            YAML(typ="safe").load(content)
+    return content
+
+
+def _without_times(content: bytes) -> bytes:
+    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    kept = [{name: text for name, text in row.items() if name not in _TIMES} for row in rows]
+    return json.dumps(kept).encode()

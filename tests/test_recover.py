@@ -1,0 +1,98 @@
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WHOLE = Path("whole.lock")
+
+
+@pytest.fixture
+def dvc_project(project: Path) -> Path:
+    """Enter a DVC project of two stages that have run."""
+    Path("dvc.yaml").write_text(
+        "stages:\n"
+        "  one:\n"
+        "    cmd: echo x >> runs.txt; cp params.yaml one.txt\n"
+        "    deps: [params.yaml]\n"
+        "    outs: [one.txt]\n"
+        "  two: {cmd: echo x >> runs.txt; cp one.txt two.txt, deps: [one.txt], outs: [two.txt]}\n"
+    )
+    assert run("dvc", "init", "--no-scm").returncode == 0
+    assert run("dvc", "repro").returncode == 0
+    Path("dvc.lock").rename(WHOLE)
+    return project
+
+
+def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_dvc_goes_on_after_recover_and_runs_nothing_again(dvc_project: Path) -> None:
+    whole = WHOLE.read_bytes()
+    # Empty, and cut within a key.
+    for size in (0, whole.rindex(b"hash") + 2):
+        Path("dvc.lock").write_bytes(whole[:size])
+        assert "dvc.lock" in run("dvc", "repro").stderr
+        recovered = run("pipeline", "recover")
+        assert recovered.returncode == 0, recovered.stderr
+        assert "dvc.lock was half-written: it is dvc.lock.damaged now" in recovered.stdout
+        assert run("dvc", "repro").returncode == 0
+        assert Path("dvc.lock").read_bytes() == whole
+    assert Path("runs.txt").read_text() == "x\nx\n"
+
+
+def users(number: int) -> str:
+    """Return DVC's note that the process of this number writes one.txt."""
+    path = str(Path("one.txt").absolute())
+    return json.dumps({"write": {path: {"pid": number, "cmd": "dvc repro"}}, "read": {}})
+
+
+def test_a_list_of_locks_that_a_killed_dvc_left_goes(dvc_project: Path) -> None:
+    rwlock = Path(".dvc/tmp/rwlock")
+    # Half-written, of another form, and with a number that another process has got.
+    for content in ('{"wri', "[]", users(os.getpid())):
+        rwlock.write_text(content)
+        assert run("dvc", "repro", "--force").returncode != 0
+        recovered = run("pipeline", "recover")
+        assert "rwlock was left by a killed DVC: it is removed" in recovered.stdout
+        assert run("dvc", "repro", "--force").returncode == 0
+
+
+def test_the_locks_of_a_running_dvc_stay(dvc_project: Path) -> None:
+    code = "import sys; sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code, "dvc"], stdin=subprocess.PIPE) as other:
+        Path(".dvc/tmp/rwlock").write_text(users(other.pid))
+        recovered = run("pipeline", "recover")
+        assert other.stdin is not None
+        other.stdin.close()
+    assert recovered.stdout == ""
+    assert str(other.pid) in Path(".dvc/tmp/rwlock").read_text()
+
+
+def test_what_is_whole_stays(dvc_project: Path) -> None:
+    WHOLE.rename("dvc.lock")
+    before = Path("dvc.lock").read_bytes(), Path(".dvc/tmp/rwlock").read_bytes()
+    recovered = run("pipeline", "recover")
+    assert (recovered.returncode, recovered.stdout) == (0, "")
+    assert (Path("dvc.lock").read_bytes(), Path(".dvc/tmp/rwlock").read_bytes()) == before
+
+
+def test_a_dvc_at_work_is_left_alone(dvc_project: Path) -> None:
+    Path("dvc.lock").write_text("")
+    with Path(".dvc/tmp/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        recovered = run("pipeline", "recover")
+    assert (recovered.returncode, recovered.stdout) == (1, "")
+    assert recovered.stderr == "error: DVC is at work here: wait until it has ended\n"
+    assert Path("dvc.lock").exists()
+
+
+def test_elsewhere_it_says_so(project: Path) -> None:
+    recovered = run("pipeline", "recover")
+    assert recovered.returncode == 1
+    assert "this is no DVC project" in recovered.stderr
