@@ -118,7 +118,9 @@ def test_inference_compares_what_is_installed(trained: Path) -> None:
     folder = trained / "profiles/inference/mlp-8"
     runtimes = pd.read_csv(folder / "runtimes.csv").set_index("runtime")
     assert runtimes.loc["torch.compile", "skipped"] == "left out by the tests"
+    assert set(runtimes["threads"]) == {1}
     ran = runtimes[runtimes["skipped"].isna()]
+    assert (ran["process_memory_mib"] > 0).all()
     assert {"torch", "torch int8", "packed"} <= set(ran.index)
     rounds = pd.read_csv(folder / "rounds.csv")
     assert set(rounds["runtime"]) == set(ran.index)
