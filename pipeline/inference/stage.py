@@ -38,8 +38,8 @@ def infer(params: Params, architecture: str) -> None:
     for name, reason in reasons.items():
         say(f"{name} is skipped: {reason}")
     runtimes = [name for name in RUNTIMES if name not in reasons]
-    seed, packed = params.seeds[0], next(iter(params.groups.packed))
-    trained = run_name(architecture, packed, seed)
+    seed = params.seeds[0]
+    trained = run_name(architecture, params.inference.method, seed)
     with tempfile.TemporaryDirectory() as temporary:
         files = Files(
             model_path(run_name(architecture, BASELINE, seed)), model_path(trained), Path(temporary)
