@@ -1,5 +1,6 @@
 """The stages after training, on a small project: what they read, write and refuse."""
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -128,6 +129,30 @@ def test_inference_compares_what_is_installed(trained: Path) -> None:
     assert (rounds["seconds"] > 0).all()
     metrics = json.loads((trained / "runs/mlp-8-float-1/metrics.json").read_text())
     assert ran.loc["torch", "test_accuracy"] == pytest.approx(metrics["test"]["accuracy"])
+
+
+def test_what_is_not_installed_is_skipped_and_the_report_says_so(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, which = importlib.util.find_spec, shutil.which
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if "onnx" in name else find(name)
+    )
+    monkeypatch.setattr(shutil, "which", lambda name: None if "++" in name else which(name))
+    shutil.rmtree("profiles/inference")
+    command("inference", "--architecture", "mlp-8")
+    command("aggregate")
+    runtimes = pd.read_csv("profiles/inference/mlp-8/runtimes.csv").set_index("runtime")
+    missing = runtimes["skipped"].dropna().to_dict()
+    peers = "onnx and onnxruntime not installed (pip install '.[peers]')"
+    assert missing == {
+        "torch.compile": "no C++ compiler, which it needs",
+        "ONNX Runtime": peers,
+        "ONNX Runtime int8": peers,
+    }
+    summary = Path("reports/summary.md").read_text()
+    for name, reason in missing.items():
+        assert f"- {name}: {reason}\n" in summary
 
 
 def test_a_model_that_predicts_otherwise_is_noticed(
