@@ -85,8 +85,7 @@ def metrics(report: Report) -> dict[str, dict[str, dict[str, float]]]:
                 name = cost.removesuffix("_seconds").removesuffix("_mib")
                 figures[f"{name}_ratio"] = round(row[f"{cost}_ratio"], 4)
     for architecture, figures in _inference_metrics(report).items():
-        packed = next(iter(report.params.groups.packed))
-        result[architecture][packed] |= figures
+        result[architecture][report.params.inference.method] |= figures
     return result
 
 

@@ -185,8 +185,13 @@ class ProfileParams(_Section):
 
 
 class InferenceParams(_Section):
-    """How the trained network is compared with other runtimes."""
+    """How the trained network is compared with other runtimes.
 
+    Attributes:
+        method: the packed method whose network it is, trained with the first seed.
+    """
+
+    method: Name
     batch_sizes: _Values[Annotated[int, Field(ge=1, le=1_000_000)]]
     threads: _Values[Threads]
     rounds: Annotated[int, Field(ge=1)]
@@ -222,6 +227,8 @@ class Params(_Section):
             raise ValueError(f"profile.scaling.methods: {unknown[0]} is no method")
         if BASELINE not in scaled:
             raise ValueError(f"profile.scaling.methods must have {BASELINE}, the baseline")
+        if self.inference.method not in self.groups.packed:
+            raise ValueError(f"inference.method: {self.inference.method} is no packed method")
         largest = max(
             self.train.batch_size, *self.profile.batch_sizes, *self.profile.chosen_grid.batch_sizes
         )

@@ -238,5 +238,6 @@ def inference_table(rounds: pd.DataFrame, runtimes: pd.DataFrame) -> pd.DataFram
                     "times_faster_upper": faster.upper,
                 }
             )
-    columns = ["architecture", "runtime", "file_kib", "process_memory_mib", "test_accuracy"]
-    return pd.DataFrame(rows).merge(runtimes[columns], on=["architecture", "runtime"])
+    case = ["architecture", "threads", "runtime"]
+    columns = [*case, "file_kib", "process_memory_mib", "test_accuracy"]
+    return pd.DataFrame(rows).merge(runtimes[columns], on=case)

@@ -79,6 +79,12 @@ def test_the_projects_own_params_are_valid() -> None:
         (("seeds",), [True], "seeds.0: "),
         (("data", "dataset"), "cifar", "data.dataset: "),
         (("profile", "batch_sizes"), [60000], "a batch of 60000 images"),
+        (("inference", "method"), "simulated", "inference.method: simulated is no packed method"),
+        (
+            ("inference", "metod"),
+            "simulated",
+            "inference.metod: unknown key (did you mean method?)",
+        ),
         (("seed",), 1, "seed: unknown key (did you mean seeds?)"),
     ],
 )

@@ -32,12 +32,18 @@ class Row(BaseModel):
 
 
 class Race(BaseModel):
-    """What a race reports: its rows, and by runtime the test accuracy in percent and file size."""
+    """What a race reports: its rows, and of every runtime what it predicts and its file's size.
+
+    Attributes:
+        test_accuracy: in percent.
+        confusion: (classes, classes) counts on the test set, rows the actual class.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: list[Row]
     test_accuracy: dict[str, float]
+    confusion: dict[str, list[list[int]]]
     file_bytes: dict[str, int]
 
 
@@ -51,6 +57,9 @@ def race(
     """
     test = store.load_test()
     networks = {name: RUNTIMES[name].build(files, threads) for name in runtimes}
+    confusion = {
+        name: _confusion(network, test.images, test.labels) for name, network in networks.items()
+    }
     result = Race(
         rows=[
             row
@@ -58,9 +67,10 @@ def race(
             for row in _rounds(params, networks, _batch(test.images, batch), threads)
         ],
         test_accuracy={
-            name: 100 * float((_classes(network, test.images) == test.labels).mean())
-            for name, network in networks.items()
+            name: 100 * int(np.trace(counts)) / len(test.labels)
+            for name, counts in confusion.items()
         },
+        confusion={name: counts.tolist() for name, counts in confusion.items()},
         file_bytes={name: network.file_bytes for name, network in networks.items()},
     )
     write_text(output, json.dumps(result.model_dump()))
@@ -71,10 +81,11 @@ def _batch(images: Images, size: int) -> Images:
     return np.resize(images, (size, images.shape[1]))
 
 
-def _classes(network: Network, images: Images) -> NDArray[np.intp]:
+def _confusion(network: Network, images: Images, labels: NDArray[np.uint8]) -> NDArray[np.int64]:
     scores: Scores = np.asarray(network.scores(network.prepare(images)))
-    classes: NDArray[np.intp] = np.argmax(scores, axis=1)
-    return classes
+    confusion = np.zeros((scores.shape[1],) * 2, np.int64)
+    np.add.at(confusion, (labels, scores.argmax(axis=1)), 1)
+    return confusion
 
 
 def _rounds(

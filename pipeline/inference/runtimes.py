@@ -1,6 +1,7 @@
 """What runs a trained network, each behind the same function: images to scores.
 
-What a runtime needs is imported when it is built, so that a process holds one runtime only.
+What a runtime needs is imported when it is built: the process that measures one's memory holds no
+other. A race holds all that take part, since it times them in turn.
 """
 
 import importlib.util
