@@ -1,5 +1,6 @@
 """Time and memory of training against width, batch size, depth and threads."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ def scaling(params: Params) -> None:
         PipelineError: missing data, or a process that ended, for want of memory perhaps.
     """
     store.check_present()
+    started = time.monotonic()
     points: dict[Point, list[dict[str, object]]] = {}
     axes = list(_axes(params))
     distinct = list(dict.fromkeys(point for _, _, point in axes))
@@ -52,7 +54,9 @@ def scaling(params: Params) -> None:
     ]
     with whole_directory(FOLDER) as temporary:
         pd.DataFrame(rows).to_csv(temporary / "rounds.csv", index=False, lineterminator="\n")
-        (temporary / "environment.json").write_text(describe_environment(params.train.threads))
+        (temporary / "environment.json").write_text(
+            describe_environment(params.train.threads, started)
+        )
     say(f"{FOLDER}/ written")
 
 

@@ -12,6 +12,7 @@ from matplotlib import image
 from typer.testing import CliRunner
 
 from pipeline.aggregate import aggregate
+from pipeline.captions import FIGURES
 from pipeline.cli import app
 from pipeline.data import store
 from pipeline.errors import PipelineError
@@ -19,7 +20,6 @@ from pipeline.inference import stage
 from pipeline.inference.runtimes import PACKED, RUNTIMES
 from pipeline.params import load_params
 from pipeline.plot import DRAWINGS, plot
-from pipeline.summary import FIGURES
 
 
 def command(*arguments: str) -> None:

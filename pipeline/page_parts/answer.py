@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.page_parts.section import Choice, Tables
 from pipeline.params import BASELINE
-from pipeline.words import listed, span
+from pipeline.words import NO_DIFFERENCE, listed, span
 
 COLUMNS = {"epoch_seconds": "time an epoch", "training_memory_mib": "training memory"}
 
@@ -61,7 +61,7 @@ def _sentence(group: pd.DataFrame, verdict: tuple[str, ...], baseline: "pd.Serie
 def _changed(ratios: Iterable[float], direction: str, what: str) -> str:
     """Give a percentage, unless the interval does not tell the two apart."""
     if direction == "about as much":
-        return f"{direction} {what} (not told apart)"
+        return f"{direction} {what} ({NO_DIFFERENCE})"
     percent = span([100 * abs(ratio - 1) for ratio in ratios], 0)
     return f"{percent}\N{NO-BREAK SPACE}% {direction} {what}"
 

@@ -20,6 +20,8 @@ from pipeline.torch_engine.normalization_phase import tell_apart
 class TorchEngine:
     """Fulfils `pipeline.engine.Engine` with torch on the CPU."""
 
+    kept_between_steps: tuple[str, ...] = ("weights", "gradients", "optimizer_state")
+
     def __init__(self, method: TorchMethod, widths: list[int], *, seed: int, threads: int) -> None:
         torch.set_num_threads(threads)
         # The same seed must give the same model, to the byte.
