@@ -15,7 +15,9 @@ COLUMNS = {"epoch_seconds": "time an epoch", "training_memory_mib": "training me
 
 def answers(tables: Tables) -> list[tuple[Choice, str]]:
     """Return a paragraph, as HTML, for every architecture and batch size that was measured."""
-    merged = tables["costs"].merge(tables["accuracy"], on=["architecture", "method"])
+    # Costs have test accuracy already: see `pipeline.page_parts.tradeoff`.
+    rest = tables["accuracy"].drop(columns="test_accuracy")
+    merged = tables["costs"].merge(rest, on=["architecture", "method"])
     return [
         ({"architecture": str(architecture), "batch_size": str(batch)}, _answer(case))
         for (architecture, batch), case in merged.groupby(
