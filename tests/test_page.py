@@ -82,8 +82,8 @@ def make_tables() -> dict[str, list[dict[str, object]]]:
                 add("memory_curve", **case, seconds=sample / 50 - 1, process_memory_mib=mib)
         for seed, epoch in itertools.product((1, 2), (1, 2, 3)):
             errors = {"training_error": 9 / epoch, "validation_error": 10 / epoch + seed}
-            seconds = {"cumulative_seconds": epoch * width * ratio}
-            add("learning_curves", **network, seed=seed, epoch=epoch, **errors, **seconds)
+            trained = {"cumulative_seconds": epoch * width * ratio}
+            add("learning_curves", **network, seed=seed, epoch=epoch, **errors, **trained)
         for actual, predicted in itertools.product(CLASSES, CLASSES):
             images = 9 if actual == predicted else 0
             add("confusion", **network, actual=actual, predicted=predicted, images=images)

@@ -70,7 +70,7 @@ def _inference(report: Report) -> str:
     cases = fastest_other(report.tables["inference"])
     if cases.empty:
         return ""
-    said = faster(cases, "the fastest of torch and ONNX Runtime, int8 included")
+    said = faster(cases, "the fastest of torch and ONNX Runtime (int8 is among them)")
     return f"Once trained, the packed network {said} ([inference.csv](tables/inference.csv))."
 
 

@@ -24,7 +24,7 @@ def measured_section(report: Report) -> str:
             "is forward, backward and update over all training images, converted from uint8 batch "
             "by batch, without evaluation; a measurement trains for a part of an epoch or more, in "
             "three parts, of which the fastest counts; scaling instead counts whole rounds, so its "
-            "seconds are somewhat higher. "
+            "seconds are other ones. "
             "*Training memory* is the peak above the moment just before the network is built; "
             "*process memory* is the peak of the whole process. Most of float's is the import of "
             "torch (a CUDA build costs several hundred MiB more than a CPU build), which what is "

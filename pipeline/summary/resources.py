@@ -48,7 +48,7 @@ def _ledger(report: Report) -> str:
         [
             ", ".join(map(str, case)),
             f"{peaks[case]:.1f}",
-            *(f"{percent.loc[case, kind]:.0f}" for kind in kinds),
+            *(f"{round(percent.loc[case, kind])}" for kind in kinds),
         ]
         for case in _cases(report)
     ]
