@@ -128,7 +128,7 @@ def test_what_the_study_printed_stands_beside_ours_of_its_batch_size() -> None:
     # The study printed nothing for other architectures.
     assert list(table["architecture"].value_counts()[["mlp-128", "mlp-1024"]]) == [4, 3]
     assert set(table["our_epochs"]) == {15}
-    rows = table.set_index("architecture").loc["mlp-128"].to_dict("records")
+    rows = table[table["architecture"] == "mlp-128"].to_dict("records")
     printed = next(row for row in rows if row["method"] == "float")
     assert (printed["epochs"], printed["train_seconds"]) == (1000, 7084)
     assert printed["our_epoch_seconds"] == SECONDS["float"] / 5000
