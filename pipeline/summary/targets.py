@@ -40,9 +40,9 @@ def targets_section(targets: pd.DataFrame, machine: dict[str, Any]) -> str:
 def targets_sentence(targets: pd.DataFrame) -> str:
     """Say how many of the aims were met."""
     counts = targets["verdict"].value_counts()
-    parts = [f"{counts.get(verdict, 0)} are {verdict}" for verdict in _VERDICTS]
+    parts = [f"{counts[verdict]} {verdict}" for verdict in _VERDICTS if verdict in counts]
     return (
-        f"Of the {len(targets)} figures that were aimed at, {listed(parts)} "
+        f"Of the {len(targets)} figures that were aimed at: {listed(parts)} "
         "([targets.csv](tables/targets.csv))."
     )
 
