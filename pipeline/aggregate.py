@@ -6,14 +6,24 @@ from typing import Any
 import pandas as pd
 
 from pipeline import tables
+from pipeline.benchmark import kernels_table
 from pipeline.outputs import whole_directory, write_text
 from pipeline.params import BASELINE, Params
 from pipeline.paths import PACKED, REPORTS, TABLES
 from pipeline.progress import say
-from pipeline.published import claims_table
+from pipeline.published import claims_table, published_table
 from pipeline.report import Report
-from pipeline.results import read_inference, read_profile, read_runs, read_scaling
-from pipeline.summary import render_summary
+from pipeline.results import (
+    read_benchmark,
+    read_durations,
+    read_inference,
+    read_profile,
+    read_runs,
+    read_scaling,
+)
+from pipeline.summary.document import render_summary
+from pipeline.tables import fastest_other
+from pipeline.targets import targets_table
 
 
 def aggregate(params: Params) -> None:
@@ -27,28 +37,42 @@ def aggregate(params: Params) -> None:
     profile = read_profile(params)
     scaling = read_scaling(params)
     rounds, runtimes = read_inference(params)
+    kernel_seconds, kernels_environment = read_benchmark(params)
     per_run = tables.runs_table(runs)
     curves = tables.learning_curves(runs)
+    accuracy = tables.accuracy_table(per_run)
+    costs = tables.costs_table(profile.measurements)
+    inference = tables.inference_table(rounds, runtimes)
+    kernels = kernels_table(kernel_seconds)
     report = Report(
         tables={
             "runs": per_run,
-            "accuracy": tables.accuracy_table(per_run),
+            "accuracy": accuracy,
             "learning_curves": curves,
             "error_curves": tables.error_curves(curves),
             "per_class_accuracy": tables.per_class_table(runs),
             "confusion": tables.confusion_table(runs),
             "measurements": profile.measurements,
-            "costs": tables.costs_table(profile.measurements),
+            "costs": costs,
             "phases": tables.phases_table(profile.phases),
             "ledger": tables.ledger_table(profile.ledger, profile.measurements),
             "memory_curve": profile.memory_curve,
             "scaling": tables.scaling_table(scaling),
             "time_to_accuracy": tables.time_to_accuracy(curves),
-            "inference": tables.inference_table(rounds, runtimes),
+            "inference": inference,
             "runtimes": runtimes,
+            "kernels": kernels,
             "claims": claims_table(per_run, profile.measurements),
+            "published": published_table(accuracy, costs),
+            "targets": targets_table(
+                {"kernels": kernels, "costs": costs, "runs": per_run, "accuracy": accuracy},
+                fastest_other(inference),
+                kernels_environment["kernels_instruction_set"],
+            ),
+            "durations": tables.durations_table(curves, read_durations(params)),
         },
         environments=profile.environments,
+        kernels_environment=kernels_environment | {"rounds": params.benchmark.rounds},
         params=params,
     )
     # All is computed before anything is written: the three outputs belong together.

@@ -10,35 +10,76 @@ import binary_kernels as kernels
 import numpy as np
 import pandas as pd
 
-from pipeline.progress import progress
+from pipeline.environment import describe_environment
+from pipeline.outputs import whole_directory
+from pipeline.params import Params
+from pipeline.paths import BENCHMARK
+from pipeline.progress import progress, say
 from pipeline.ratios import paired_ratio
 
+TORCH = "torch float32"
+NUMKONG = "numkong bits by bits"
+BITS = "bits by bits"
+GRADIENTS = "4-bit by bits"
 # M, N, K: a large batch through mlp-1024's first layer, a square, a small batch, one vector.
 SHAPES = ((5000, 1024, 784), (2048, 2048, 2048), (128, 1024, 784), (1, 4096, 4096))
 # A timed call is repeated until it takes this long, so that the clock does not matter.
 SECONDS = 0.05
 
 
-def benchmark(threads: int, rounds: int) -> pd.DataFrame:
-    """Time every kernel and shape, in turn, round after round.
+def benchmark(params: Params) -> None:
+    """Time every kernel and shape, in turn, round after round; write profiles/benchmark/.
 
-    Returns:
-        A row a shape and kernel: m, n, k, kernel, microseconds (median), gops (2MNK
-        operations, 10^9 a second), and how many times faster than torch (ratio), with lower
-        and upper (95 % interval from 6 rounds on). Bits by bits takes both operands packed;
-        4-bit by bits makes its tables within the time.
+    kernels.csv has a row a shape, round and kernel; environment.json the machine. Bits by bits
+    takes both operands packed; 4-bit by bits makes its tables within the time.
+
+    Raises:
+        PipelineError: the folder cannot be written.
+    """
+    started = time.monotonic()
+    rows = []
+    with progress("benchmark", len(SHAPES) * params.benchmark.rounds) as advance:
+        for m, n, k in SHAPES:
+            calls = _calls(m, n, k, params.train.threads)
+            repeats = {name: _repeats(call) for name, call in calls.items()}
+            for number in range(1, params.benchmark.rounds + 1):
+                for name, call in calls.items():
+                    row = {"m": m, "n": n, "k": k, "round": number, "kernel": name}
+                    rows.append({**row, "seconds": _time(call, repeats[name])})
+                advance(f"{m} x {n} x {k}")
+    seconds = pd.DataFrame(rows)
+    with whole_directory(BENCHMARK) as temporary:
+        seconds.to_csv(temporary / "kernels.csv", index=False, lineterminator="\n")
+        environment = describe_environment(params.train.threads, started)
+        (temporary / "environment.json").write_text(environment)
+    say(kernels_table(seconds).to_markdown(index=False, floatfmt=".3g"))
+    say(f"{BENCHMARK}/ written")
+
+
+def kernels_table(seconds: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a shape and kernel, from the seconds a call of every round.
+
+    microseconds is the median; gops are 2MNK operations, 10^9 a second; ratio is how many times
+    as fast as torch, paired within rounds, with lower and upper, its 95 % interval; numkong_ratio
+    and so on the same to numkong, where that is installed.
     """
     rows = []
-    with progress("benchmark", len(SHAPES) * rounds) as advance:
-        for shape in SHAPES:
-            calls = _calls(*shape, threads)
-            repeats = {name: _repeats(call) for name, call in calls.items()}
-            seconds: dict[str, list[float]] = {name: [] for name in calls}
-            for _ in range(rounds):
-                for name, call in calls.items():
-                    seconds[name].append(_time(call, repeats[name]))
-                advance(f"{shape[0]} x {shape[1]} x {shape[2]}")
-            rows += _rows(shape, {name: np.array(values) for name, values in seconds.items()})
+    for shape, group in seconds.groupby(["m", "n", "k"], sort=False):
+        m, n, k = (int(str(size)) for size in shape)
+        by_kernel = {
+            name: of_kernel.sort_values("round")["seconds"].to_numpy(np.float64)
+            for name, of_kernel in group.groupby("kernel", sort=False)
+        }
+        for name, values in by_kernel.items():
+            median = float(np.median(values))
+            row = {"m": m, "n": n, "k": k, "kernel": name, "microseconds": 1e6 * median}
+            row["gops"] = 2e-9 * m * n * k / median
+            for prefix, peer in (("", TORCH), ("numkong_", NUMKONG)):
+                if peer in by_kernel:
+                    ratio = paired_ratio(by_kernel[peer], values)
+                    row[f"{prefix}ratio"] = ratio.value
+                    row[f"{prefix}lower"], row[f"{prefix}upper"] = ratio.lower, ratio.upper
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -54,12 +95,10 @@ def _calls(m: int, n: int, k: int, threads: int) -> dict[str, Callable[[], objec
     product = torch.empty(m, n)
     sums = np.empty((len(b), m, 32), np.int16)
     return {
-        "torch float32": lambda: torch.mm(x, w.T, out=product),
+        TORCH: lambda: torch.mm(x, w.T, out=product),
         **_peers(a, kernels.pack_rows(w.numpy()), threads),
-        "bits by bits": lambda: kernels.bits_by_bits(a, b, k, sums, threads=threads),
-        "4-bit by bits": lambda: kernels.gradients_by_bits(
-            gradients, b, k, 7, sums, threads=threads
-        ),
+        BITS: lambda: kernels.bits_by_bits(a, b, k, sums, threads=threads),
+        GRADIENTS: lambda: kernels.gradients_by_bits(gradients, b, k, 7, sums, threads=threads),
     }
 
 
@@ -92,7 +131,7 @@ def _peers(a: np.ndarray, b: np.ndarray, threads: int) -> dict[str, Callable[[],
         for other in others:
             other.result()
 
-    return {"numkong bits by bits": call}
+    return {NUMKONG: call}
 
 
 def _time(call: Callable[[], object], repeats: int) -> float:
@@ -105,25 +144,3 @@ def _time(call: Callable[[], object], repeats: int) -> float:
 def _repeats(call: Callable[[], object]) -> int:
     call()
     return max(1, round(SECONDS / _time(call, 3)))
-
-
-def _rows(shape: tuple[int, int, int], seconds: dict[str, np.ndarray]) -> list[dict[str, object]]:
-    m, n, k = shape
-    rows = []
-    for name, values in seconds.items():
-        ratio = paired_ratio(seconds["torch float32"], values)
-        median = float(np.median(values))
-        rows.append(
-            {
-                "m": m,
-                "n": n,
-                "k": k,
-                "kernel": name,
-                "microseconds": 1e6 * median,
-                "gops": 2e-9 * m * n * k / median,
-                "ratio": ratio.value,
-                "lower": ratio.lower,
-                "upper": ratio.upper,
-            }
-        )
-    return rows

@@ -10,7 +10,6 @@ import typer
 from pipeline.errors import OUT_OF_MEMORY, PipelineError
 from pipeline.params import load_params
 from pipeline.progress import say
-from pipeline.ratios import ROUNDS_FOR_INTERVAL
 
 app = typer.Typer(
     help="Train float32 and binary networks, profile them, and regenerate the comparison.",
@@ -75,6 +74,19 @@ def measure(
 ) -> None:
     """Make one measurement in this process; `profile` starts one for each."""
     from pipeline.measure import measure as run
+
+    run(load_params(), architecture, method, batch_size, output)
+
+
+@app.command(hidden=True)
+def ledger(
+    architecture: Architecture,
+    method: Method,
+    batch_size: Annotated[int, typer.Option(min=2, help="Images a step.")],
+    output: Output,
+) -> None:
+    """Count the bytes of training by kind in this process; `profile` starts one for each."""
+    from pipeline.ledger import measure_ledger as run
 
     run(load_params(), architecture, method, batch_size, output)
 
@@ -203,16 +215,11 @@ def recover() -> None:
 
 
 @app.command()
-def benchmark(
-    threads: Annotated[int, typer.Option(min=1, max=256, help="For both sides.")] = 2,
-    rounds: Annotated[
-        int, typer.Option(min=ROUNDS_FOR_INTERVAL, help="Every kernel once a round.")
-    ] = 15,
-) -> None:
+def benchmark() -> None:
     """Time the packed engine's kernels against torch's float32 product."""
     from pipeline.benchmark import benchmark as run
 
-    say(run(threads, rounds).to_markdown(index=False, floatfmt=".3g"))
+    run(load_params())
 
 
 def main() -> None:

@@ -17,7 +17,13 @@ from pipeline.params import Method, PackedMethod
 
 
 class Engine(Protocol):
-    """A network in training."""
+    """A network in training.
+
+    Attributes:
+        kept_between_steps: the kinds of `ledger` whose bytes are held after a step, too.
+    """
+
+    kept_between_steps: tuple[str, ...]
 
     def train_batch(
         self,

@@ -5,20 +5,28 @@ import importlib.metadata
 import json
 import os
 import platform
+import time
 from pathlib import Path
 
+import binary_kernels
 import psutil
 
 from pipeline.memory import MIB
 
 
-def describe_environment(threads: int) -> str:
-    """Return machine, versions, threads and date as JSON."""
+def describe_environment(threads: int, started: float) -> str:
+    """Return machine, versions, threads, date and how long it all took, as JSON.
+
+    Args:
+        threads: that were used.
+        started: time.monotonic() when the measuring began.
+    """
     # Imported here: the build of torch is known to torch alone.
     import torch
 
     return json.dumps(
         {
+            "seconds": round(time.monotonic() - started, 1),
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "processor": processor(),
             "cores": _cores(),
@@ -29,6 +37,7 @@ def describe_environment(threads: int) -> str:
             "torch": torch.__version__,
             "torch_build": f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU",
             "torch_instruction_set": torch.backends.cpu.get_cpu_capability(),
+            "kernels_instruction_set": binary_kernels.instruction_set(),
             "numpy": importlib.metadata.version("numpy"),
         },
         indent=2,

@@ -4,7 +4,6 @@ import json
 import time
 from pathlib import Path
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.engine import load_data
@@ -26,7 +25,6 @@ class Measurement(BaseModel):
         training_memory: peak above the moment just before the network was built.
         phase_seconds: of an epoch by phase (`pipeline.phases`), with normalization told apart,
             which torch does at some cost; what is left of that epoch is `loop`.
-        ledger: bytes that a training step holds, by kind.
         network_built: time.time() just before the network was built.
         finished: time.time() at the end of the last part.
     """
@@ -37,7 +35,6 @@ class Measurement(BaseModel):
     phase_seconds: dict[str, float]
     process_memory: int
     training_memory: int
-    ledger: dict[str, int]
     network_built: float
     finished: float
 
@@ -63,8 +60,6 @@ def measure(
     detailed = clock.run(part)
     phases = detailed.phase_seconds
     phases["loop"] = detailed.epoch_seconds - sum(phases.values())
-    index = np.arange(batch_size)
-    ledger = clock.engine.ledger(data.train.images, index, data.train.labels[index])
     measurement = Measurement(
         epoch_seconds=seconds,
         phase_seconds=phases,
@@ -72,6 +67,5 @@ def measure(
         training_memory=training_memory,
         network_built=clock.built,
         finished=finished,
-        ledger=dict(ledger),
     )
     write_text(output, json.dumps(measurement.model_dump()))

@@ -14,6 +14,7 @@ from pipeline.page_parts import (
     scaling,
     stacks,
     time_to_accuracy,
+    tradeoff,
 )
 from pipeline.page_parts.html import render
 from pipeline.page_parts.section import Needs, Section, Tables
@@ -26,9 +27,10 @@ PAGE = REPORTS / "index.html"
 # The sections from top to bottom, and what each is made from.
 SECTIONS: tuple[tuple[Callable[[Tables], Section], Needs], ...] = (
     (costs.section, costs.NEEDS),
+    (tradeoff.section, tradeoff.NEEDS),
     (stacks.time_section, stacks.PHASES),
     (stacks.bytes_section, stacks.LEDGER),
-    (curves.error_section, curves.ERROR),
+    (curves.error_section, curves.CURVES),
     (curves.memory_section, curves.MEMORY),
     (confusion.section, confusion.NEEDS),
     (scaling.section, scaling.NEEDS),
@@ -77,6 +79,7 @@ def _read() -> Tables:
             frames[name] = _select(name, table, chosen)
         elif name in REQUIRED:
             raise PipelineError(f"{TABLES}/{name}.csv has no rows. Run `dvc repro aggregate`.")
+    frames["costs"] = tradeoff.with_accuracy(frames["costs"], frames["accuracy"])
     return Tables(frames)
 
 

@@ -198,6 +198,12 @@ class InferenceParams(_Section):
     seconds: Annotated[float, Field(gt=0, le=3600)]
 
 
+class BenchmarkParams(_Section):
+    """How the kernels are timed."""
+
+    rounds: Annotated[int, Field(ge=1)]
+
+
 class Params(_Section):
     """The whole of `params.yaml`."""
 
@@ -208,6 +214,7 @@ class Params(_Section):
     groups: Annotated[MethodGroups, Field(alias="methods")]
     profile: ProfileParams
     inference: InferenceParams
+    benchmark: BenchmarkParams
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -321,6 +328,7 @@ _MEMBERS: dict[tuple[type[BaseModel], int | str], type[BaseModel]] = {
     (Params, "methods"): MethodGroups,
     (Params, "profile"): ProfileParams,
     (Params, "inference"): InferenceParams,
+    (Params, "benchmark"): BenchmarkParams,
     (ProfileParams, "scaling"): ScalingParams,
     (ScalingParams, "default"): Grid,
     (ScalingParams, "full"): Grid,

@@ -7,6 +7,7 @@ RUNS = Path("runs")
 PROFILES = Path("profiles")
 SCALING = PROFILES / "scaling"
 INFERENCE = PROFILES / "inference"
+BENCHMARK = PROFILES / "benchmark"
 REPORTS = Path("reports")
 TABLES = REPORTS / "tables"
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from pipeline.captions import FIGURES
 from pipeline.figures import confusion, costs, curves, inference, ledger, memory, scaling
 from pipeline.figures.style import STYLE
 from pipeline.outputs import whole_directory
 from pipeline.paths import REPORTS
 from pipeline.progress import say
 from pipeline.stored_tables import read_table
-from pipeline.summary import FIGURES
 
 DOTS_PER_INCH = 130
 

@@ -1,8 +1,11 @@
 """Time and memory of training: fresh processes, methods in turn, round after round."""
 
+import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +14,7 @@ from memory_profiler import memory_usage
 from pipeline.data import store
 from pipeline.environment import describe_environment
 from pipeline.errors import PipelineError, how_it_ended, ran_out_of_memory
+from pipeline.ledger import GIVES_BACK, Ledger
 from pipeline.measure import Measurement
 from pipeline.memory import MIB
 from pipeline.outputs import whole_directory
@@ -23,20 +27,22 @@ def profile(params: Params, architecture: str) -> None:
     """Measure every method on `architecture`; write profiles/ARCHITECTURE/.
 
     measurements.csv has a row a round, method and batch size; phases.csv the seconds of an epoch
-    by phase; ledger.csv the bytes by kind;
-    memory_curve.csv the resident memory over time; environment.json the machine.
+    by phase; ledger.csv the bytes by kind, in a process that gives back at once what is freed, and
+    that process's peak; memory_curve.csv the resident memory over time; environment.json the
+    machine.
 
     Raises:
         PipelineError: an unknown architecture, missing data, or a measurement that failed.
     """
     params.check_known(architecture)
     store.check_present()
+    started = time.monotonic()
     cases = [(batch, method) for batch in params.profiled_batch_sizes for method in params.methods]
     rounds: list[dict[str, object]] = []
     phases: list[dict[str, object]] = []
     ledger: list[dict[str, object]] = []
     curves: list[pd.DataFrame] = []
-    with progress(f"profile {architecture}", len(cases) * (params.profile.rounds + 1)) as advance:
+    with progress(f"profile {architecture}", len(cases) * (params.profile.rounds + 2)) as advance:
         for number in range(1, params.profile.rounds + 1):
             for batch, method in cases:
                 result = _measure(architecture, method, batch)
@@ -48,21 +54,12 @@ def profile(params: Params, architecture: str) -> None:
                     f"{row['training_memory_mib']:.1f} MiB to train"
                 )
         # Sampling takes processor time from the sampled process, so the curves have
-        # processes of their own.
+        # processes of their own; so has the ledger, which a special environment serves.
         for batch, method in cases:
-            result, curve = _sampled(architecture, method, batch, params.profile.sample_seconds)
-            curves.append(curve)
-            ledger += [
-                {
-                    "architecture": architecture,
-                    "batch_size": batch,
-                    "method": method,
-                    "kind": kind,
-                    "bytes": size,
-                }
-                for kind, size in result.ledger.items()
-            ]
-            advance(f"{method}, batch {batch}: {len(curve)} samples of memory")
+            curves.append(_sampled(architecture, method, batch, params.profile.sample_seconds))
+            advance(f"{method}, batch {batch}: {len(curves[-1])} samples of memory")
+            ledger += _ledger_rows(architecture, method, batch)
+            advance(f"{method}, batch {batch}: bytes by kind")
 
     folder = PROFILES / architecture
     with whole_directory(folder) as temporary:
@@ -73,7 +70,9 @@ def profile(params: Params, architecture: str) -> None:
             "memory_curve": pd.concat(curves),
         }.items():
             table.to_csv(temporary / f"{name}.csv", index=False, lineterminator="\n")
-        (temporary / "environment.json").write_text(describe_environment(params.train.threads))
+        (temporary / "environment.json").write_text(
+            describe_environment(params.train.threads, started)
+        )
     say(f"{folder}/ written")
 
 
@@ -99,28 +98,45 @@ def _phase_rows(row: dict[str, object], result: Measurement) -> list[dict[str, o
     ]
 
 
-def _command(architecture: str, method: str, batch: int, output: Path) -> list[str]:
+def _ledger_rows(architecture: str, method: str, batch: int) -> list[dict[str, object]]:
+    keys = {"architecture": architecture, "batch_size": batch, "method": method}
+    text = _run("ledger", architecture, method, batch, os.environ | GIVES_BACK)
+    ledger = Ledger.model_validate_json(text)
     return [
-        *(sys.executable, "-m", "pipeline", "measure", "--architecture", architecture),
+        {**keys, "kind": kind, "bytes": size, "peak_bytes": ledger.peak}
+        for kind, size in ledger.kinds.items()
+    ]
+
+
+def _command(name: str, architecture: str, method: str, batch: int, output: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "pipeline", name, "--architecture", architecture),
         *("--method", method, "--batch-size", str(batch), "--output", str(output)),
     ]
 
 
 def _measure(architecture: str, method: str, batch: int) -> Measurement:
+    text = _run("measure", architecture, method, batch, os.environ)
+    return Measurement.model_validate_json(text)
+
+
+def _run(
+    name: str, architecture: str, method: str, batch: int, environment: Mapping[str, str]
+) -> str:
     with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "measurement.json"
-        command = _command(architecture, method, batch, output)
-        finished = subprocess.run(command, capture_output=True, text=True, check=False)
+        output = Path(folder) / "output.json"
+        command = _command(name, architecture, method, batch, output)
+        finished = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment
+        )
         return _read(output, command, finished.returncode, finished.stderr)
 
 
-def _sampled(
-    architecture: str, method: str, batch: int, interval: float
-) -> tuple[Measurement, pd.DataFrame]:
-    """Measure once more while memory-profiler samples the process from outside."""
+def _sampled(architecture: str, method: str, batch: int, interval: float) -> pd.DataFrame:
+    """Return the memory of one more measurement, which memory-profiler samples from outside."""
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder) / "measurement.json", Path(folder) / "stderr"
-        command = _command(architecture, method, batch, output)
+        command = _command("measure", architecture, method, batch, output)
         with errors.open("w") as stderr:
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr)
             try:
@@ -128,7 +144,8 @@ def _sampled(
                 status = process.wait()
             finally:
                 process.kill()  # nothing, unless this process was interrupted
-        result = _read(output, command, status, errors.read_text())
+        text = _read(output, command, status, errors.read_text())
+    result = Measurement.model_validate_json(text)
     curve = pd.DataFrame(samples, columns=["process_memory_mib", "seconds"])
     # Time 0 is when the network is built. A sample taken as the process starts or ends
     # reads next to nothing.
@@ -138,14 +155,14 @@ def _sampled(
     curve.insert(0, "method", method)
     curve.insert(0, "batch_size", batch)
     curve.insert(0, "architecture", architecture)
-    return result, curve
+    return curve
 
 
-def _read(output: Path, command: list[str], status: int, errors: str) -> Measurement:
+def _read(output: Path, command: list[str], status: int, errors: str) -> str:
     if status != 0 or not output.exists():
         why = " (out of memory)" if ran_out_of_memory(status, errors) else ""
         raise PipelineError(
             f"a measurement ended with {how_it_ended(status)}{why}: {' '.join(command[1:])}\n"
             f"{errors.strip()}"
         )
-    return Measurement.model_validate_json(output.read_text())
+    return output.read_text(encoding="utf-8")

@@ -14,6 +14,11 @@ from pipeline.tables import paired_values
 SOURCE = Path(__file__).with_name("published.yaml")
 # The study's batch size; where it was not profiled, the largest stands in.
 BATCH_SIZE = 5000
+_PRINTED = ("training_accuracy", "test_accuracy", "train_seconds", "epoch_seconds")
+_PUBLISHED_COLUMNS = [
+    *("architecture", "method", "epochs", *_PRINTED, "memory_mb"),
+    *("our_epochs", *(f"our_{name}" for name in _PRINTED), "our_process_memory_mib"),
+]
 
 
 def load_published() -> dict[str, Any]:
@@ -59,6 +64,47 @@ def claims_table(runs: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame
         rows.append(_row(architecture, method, reference, "test accuracy", theirs, gained))
     columns = ["architecture", "method", "reference", "quantity", "published", "ours", "lower"]
     return pd.DataFrame(rows, columns=[*columns, "upper", "holds"])
+
+
+def published_table(accuracy: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
+    """Set each run that the study printed beside ours of the same network and method.
+
+    Args:
+        accuracy: a row an architecture and method.
+        costs: a row an architecture, batch size and method.
+
+    Returns:
+        A row a run: architecture, method, epochs, what the study printed (percent, seconds, MB of
+        the process), and the same of ours, with the prefix our_.
+    """
+    published, batch = load_published(), study_batch(costs)
+    at_batch = costs[costs["batch_size"] == batch]
+    ours = accuracy.merge(at_batch, on=["architecture", "method"])
+    rows = []
+    for architecture in ours["architecture"].unique():
+        of_network = ours[ours["architecture"] == architecture].set_index("method")
+        for run in runs_of(published, architecture):
+            for method in of_network.index.intersection(list(run), sort=False):
+                printed, own = run[method], of_network.loc[method]
+                rows.append(
+                    {
+                        "architecture": architecture,
+                        "method": method,
+                        "epochs": run["epochs"],
+                        "training_accuracy": printed["train_accuracy"],
+                        "test_accuracy": printed["test_accuracy"],
+                        "train_seconds": printed.get("train_seconds"),
+                        "epoch_seconds": printed.get("epoch_seconds"),
+                        "memory_mb": printed["memory_mb"],
+                        "our_epochs": own["epochs"],
+                        "our_training_accuracy": own["training_accuracy"],
+                        "our_test_accuracy": own["test_accuracy"],
+                        "our_train_seconds": own["train_seconds"],
+                        "our_epoch_seconds": own["epoch_seconds"],
+                        "our_process_memory_mib": own["process_memory_mib"],
+                    }
+                )
+    return pd.DataFrame(rows, columns=_PUBLISHED_COLUMNS)
 
 
 def study_batch(measurements: pd.DataFrame) -> int:

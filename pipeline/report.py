@@ -11,10 +11,16 @@ from pipeline.ratios import Estimate
 
 @dataclass(frozen=True)
 class Report:
-    """What the summary is made of: every table by name, the machines and the params."""
+    """What the summary is made of: every table by name, the machines and the params.
+
+    Attributes:
+        environments: what the profiles were measured on, by architecture.
+        kernels_environment: what the kernels were, and their rounds.
+    """
 
     tables: dict[str, pd.DataFrame]
     environments: dict[str, dict[str, Any]]
+    kernels_environment: dict[str, Any]
     params: Params
 
     @property

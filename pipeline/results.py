@@ -10,7 +10,16 @@ import pandas as pd
 from pipeline import checksum
 from pipeline.errors import PipelineError
 from pipeline.params import Params
-from pipeline.paths import INFERENCE, PACKED, PROFILES, RUNS, SCALING, model_path, run_name
+from pipeline.paths import (
+    BENCHMARK,
+    INFERENCE,
+    PACKED,
+    PROFILES,
+    RUNS,
+    SCALING,
+    model_path,
+    run_name,
+)
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,45 @@ def read_inference(params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
         if expected != set(packed[columns].itertuples(index=False, name=None)):
             raise PipelineError(f"{folder} was measured with other params: {advice}")
     return pd.concat(rounds, ignore_index=True), pd.concat(runtimes, ignore_index=True)
+
+
+def read_benchmark(params: Params) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read the seconds of `benchmark`, and what they were measured on.
+
+    Raises:
+        PipelineError: they are missing, damaged, or of other rounds.
+    """
+    advice = "run `dvc repro` or `python -m pipeline benchmark`"
+    seconds = _read_csv(BENCHMARK / "kernels.csv", advice)
+    environment = _read_json(BENCHMARK / "environment.json", advice)
+    if "round" not in seconds or seconds["round"].max() != params.benchmark.rounds:
+        raise PipelineError(f"{BENCHMARK} was measured with other params: {advice}")
+    return seconds, environment
+
+
+def read_durations(params: Params) -> dict[str, float]:
+    """Read how many seconds every measuring stage took, by name.
+
+    Raises:
+        PipelineError: a stage's folder is missing or damaged.
+    """
+    folders = {
+        "profile": [PROFILES / architecture for architecture in params.architectures],
+        "scaling": [SCALING],
+        "inference": [INFERENCE / architecture for architecture in params.architectures],
+        "benchmark": [BENCHMARK],
+    }
+    durations = {}
+    for stage, paths in folders.items():
+        advice = f"run `dvc repro` or `python -m pipeline {stage}`"
+        machines = [_read_json(path / "environment.json", advice) for path in paths]
+        try:
+            durations[stage] = float(sum(machine["seconds"] for machine in machines))
+        except (KeyError, TypeError) as error:
+            raise PipelineError(
+                f"environment.json of `{stage}` does not say how long it took: {advice} again"
+            ) from error
+    return durations
 
 
 def _check_complete(measurements: pd.DataFrame, params: Params, folder: Path, advice: str) -> None:

@@ -1,5 +1,6 @@
 """Time and memory of training against width, batch size, depth and threads."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ def scaling(params: Params) -> None:
         PipelineError: missing data, or a process that ended.
     """
     store.check_present()
+    started = time.monotonic()
     points: dict[Point, list[dict[str, object]]] = {}
     axes = list(_axes(params))
     distinct = list(dict.fromkeys(point for _, _, point in axes))
@@ -50,7 +52,9 @@ def scaling(params: Params) -> None:
     ]
     with whole_directory(SCALING) as temporary:
         pd.DataFrame(rows).to_csv(temporary / "rounds.csv", index=False, lineterminator="\n")
-        (temporary / "environment.json").write_text(describe_environment(params.train.threads))
+        (temporary / "environment.json").write_text(
+            describe_environment(params.train.threads, started)
+        )
     say(f"{SCALING}/ written")
 
 

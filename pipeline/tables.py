@@ -143,14 +143,36 @@ def paired_values(group: pd.DataFrame, method: str, column: str) -> np.ndarray:
 
 
 def ledger_table(ledger: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
-    """Return the byte ledger in MiB, with the rest of the measured peak as a kind of its own."""
+    """Return the byte ledger in MiB and percent of the measured peak, to which it adds up.
+
+    The kinds are those of `pipeline.ledger`, then freed_but_kept, by which the peak (training
+    memory, the median over rounds) lies above that of a process which gives back at once what is
+    freed, and the rest of the latter. Either can come out below 0: they are of different processes.
+    """
     keys = ["architecture", "batch_size", "method"]
-    table = ledger.drop(columns="bytes")
-    table["mib"] = (ledger["bytes"] / MIB).round(3)
-    peaks = measurements.groupby(keys, sort=False)["training_memory_mib"].median()
-    rest = (peaks - table.groupby(keys, sort=False)["mib"].sum()).clip(lower=0).round(3)
-    rows = rest.rename("mib").reset_index().assign(kind="rest")
-    return pd.concat([table, rows], ignore_index=True)
+    counted = ledger.assign(mib=ledger["bytes"] / MIB)
+    cases = counted.groupby(keys, sort=False).agg(named=("mib", "sum"), lean=("peak_bytes", "max"))
+    cases["lean"] /= MIB
+    cases["peak"] = measurements.groupby(keys)["training_memory_mib"].median()
+    rows = cases.reset_index()
+    freed = rows.assign(kind="freed_but_kept", mib=rows["peak"] - rows["lean"])
+    rest = rows.assign(kind="rest", mib=rows["lean"] - rows["named"])
+    table = pd.concat([counted, freed, rest], ignore_index=True)[[*keys, "kind", "mib"]]
+    peak = table[keys].merge(rows, on=keys)["peak"]
+    return table.assign(percent_of_peak=100 * table["mib"] / peak)
+
+
+def durations_table(curves: pd.DataFrame, stages: dict[str, float]) -> pd.DataFrame:
+    """Return how many seconds the parts of the pipeline took, and their sum.
+
+    Args:
+        curves: see `learning_curves`; evaluation is not in their seconds.
+        stages: seconds by wall clock of the measuring stages, by name.
+    """
+    training = curves.groupby(["architecture", "method", "seed"])["cumulative_seconds"].max().sum()
+    parts = {"training": float(training), **stages}
+    rows = {**parts, "sum": sum(parts.values())}
+    return pd.DataFrame({"part": list(rows), "seconds": list(rows.values())})
 
 
 def scaling_table(rounds: pd.DataFrame) -> pd.DataFrame:
@@ -241,3 +263,10 @@ def inference_table(rounds: pd.DataFrame, runtimes: pd.DataFrame) -> pd.DataFram
     case = ["architecture", "threads", "runtime"]
     columns = [*case, "file_kib", "process_memory_mib", "test_accuracy"]
     return pd.DataFrame(rows).merge(runtimes[columns], on=case)
+
+
+def fastest_other(inference: pd.DataFrame) -> pd.DataFrame:
+    """Return, for every case, the row of the runtime that comes nearest to the packed network."""
+    others = inference[inference["runtime"] != PACKED]
+    cases = others.groupby(["architecture", "threads", "batch_size"], sort=False)
+    return others.loc[cases["times_faster"].idxmin()]

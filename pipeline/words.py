@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+# What is said of a ratio whose interval holds 1.
+NO_DIFFERENCE = "no difference"
+
 
 def span(values: Iterable[float], digits: int) -> str:
     """Return the smallest and the largest value, or one where they are written alike."""

@@ -19,6 +19,7 @@ MODULES = {
     "profile": ["profile", "measure", "torch_engine.engine", "packed_engine.engine"],
     "scaling": ["scaling", "worker", "torch_engine.engine", "packed_engine.engine"],
     "inference": ["inference.stage", "inference.race", "inference.footprint"],
+    "benchmark": ["benchmark"],
     "aggregate": ["aggregate"],
     "plot": ["plot"],
     "page": ["page"],
@@ -29,18 +30,16 @@ HARMLESS = {
     *("errors", "outputs", "paths", "progress"),
     *("data/__init__", "data/idx", "data/raw", "data/split", "figures/__init__"),
 }
-# What a stage imports and does not use for its result. The figures' names come from the summary's
-# module, and with it what that is made of.
+# What a stage imports and does not use for its result.
 MORE_HARMLESS = {
     "fetch": {"params"},
-    "train-torch": {"phases"},
-    "train-packed": {"phases"},
-    "profile": {"checksum", "evaluate"},
-    "scaling": {"checksum", "evaluate"},
+    # What a checkpoint is checked with.
+    "train-torch": {"phases", "environment", "memory", "packed_engine/__init__"},
+    "train-packed": {"phases", "environment", "memory"},
+    "profile": {"checkpoint", "checksum", "evaluate"},
+    "scaling": {"checkpoint", "checksum", "evaluate"},
+    "benchmark": {"memory", "params"},
     "inference": {"checksum"},
-    "plot": {"markdown", "params", "published", "ratios", "report", "words"}
-    | {f"summary_{part}" for part in ("answer", "inference", "limits", "scaling")}
-    | {"tables", "results", "checksum", "memory"},
     "page": {"params"},
 }
 

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from pipeline.memory import MIB, PeakMemory
 
@@ -11,6 +12,20 @@ def test_a_peak_is_seen_after_the_memory_is_free_again() -> None:
     block = np.ones(64 * MIB, np.uint8)
     del block
     assert 60 * MIB < memory.since_start() < 80 * MIB
+
+
+def test_growth_is_what_is_held_by_kind() -> None:
+    memory = PeakMemory()
+    block = np.ones(64 * MIB, np.uint8)
+    growth = memory.growth()
+    if growth is None:
+        pytest.skip("the kernel does not tell the kinds of memory apart")
+    assert 60 * MIB < growth.anonymous < 80 * MIB
+    assert growth.file < 32 * MIB
+    del block
+    after = memory.growth()
+    assert after is not None
+    assert after.anonymous < 32 * MIB
 
 
 def test_a_parents_memory_is_not_counted() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import vl_convert
 from matplotlib import image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from pipeline import captions
 from pipeline.errors import PipelineError
 from pipeline.page import PAGE, SECTIONS, page
 from pipeline.page_parts import curves
@@ -77,13 +79,14 @@ def make_tables() -> dict[str, list[dict[str, object]]]:
             for phase in ("forward", "backward"):
                 add("phases", **case, phase=phase, seconds=ratio, share=0.5)
             for kind in ("weights", "saved_activations"):
-                add("ledger", **case, kind=kind, mib=width * ratio)
+                add("ledger", **case, kind=kind, mib=width * ratio, percent_of_peak=50)
             for sample in range(500):
                 mib = 900 if sample == 251 else 100 * ratio
                 add("memory_curve", **case, seconds=sample / 50 - 1, process_memory_mib=mib)
         for seed, epoch in itertools.product((1, 2), (1, 2, 3)):
             errors = {"training_error": 9 / epoch, "validation_error": 10 / epoch + seed}
-            add("learning_curves", **network, seed=seed, epoch=epoch, **errors)
+            trained = {"cumulative_seconds": epoch * width * ratio}
+            add("learning_curves", **network, seed=seed, epoch=epoch, **errors, **trained)
         for actual, predicted in itertools.product(CLASSES, CLASSES):
             images = 9 if actual == predicted else 0
             add("confusion", **network, actual=actual, predicted=predicted, images=images)
@@ -210,10 +213,17 @@ def test_the_answer_says_what_the_tables_say(tables: Path) -> None:
         "memory, lost 0.8 points of test accuracy, and left a model file of 4 KiB in place of 100."
     ) in text
     assert (
-        "<strong>simulated</strong> took about as much time an epoch (not told apart) and 30 % "
+        "<strong>simulated</strong> took about as much time an epoch (no difference) and 30 % "
         "more training memory, gained 0.3 points of test accuracy, and left a model file of the "
         "same size."
     ) in text
+
+
+def test_the_page_and_the_summary_explain_stacks_in_the_same_words(tables: Path) -> None:
+    page()
+    text = PAGE.read_text("utf-8")
+    for caption in (captions.PHASES, captions.LEDGER):
+        assert f"<p>{escape(caption)}</p>" in text
 
 
 def test_a_thin_curve_keeps_the_peak(tables: Path) -> None:
@@ -284,7 +294,10 @@ def test_every_chart_is_drawn(opened: Page, tmp_path: Path) -> None:
 
 
 def test_the_switches_change_what_is_shown(opened: Page) -> None:
-    names = ("epoch-seconds", "accuracy", "ledger", "confusion", "inference", "scaling-depth-epoch")
+    names = (
+        *("epoch-seconds", "accuracy", "tradeoff-epoch", "ledger", "training-time", "confusion"),
+        *("inference", "scaling-depth-epoch"),
+    )
 
     def shown() -> dict[str, str]:
         opened.wait_for_selector(DRAWN)
@@ -298,7 +311,7 @@ def test_the_switches_change_what_is_shown(opened: Page) -> None:
     opened.focus('input[name="architecture"]:checked')
     opened.keyboard.press("ArrowRight")
     second = shown()
-    assert changed(second, first) == {"epoch-seconds", "accuracy", "ledger"}
+    assert changed(second, first) == {"epoch-seconds", "accuracy", "ledger", "training-time"}
     assert opened.inner_text(".answer") != answer
     # Not measured for this architecture: the page says so, and shows no stale chart.
     assert opened.locator("#inference .absent").is_visible()
@@ -306,7 +319,7 @@ def test_the_switches_change_what_is_shown(opened: Page) -> None:
 
     opened.locator('label:has(input[value="20"])').click()
     third = shown()
-    assert changed(third, second) == {"epoch-seconds", "ledger"}
+    assert changed(third, second) == {"epoch-seconds", "tradeoff-epoch", "ledger"}
 
     opened.locator('label:has(input[value="mlp-8"])').click()
     opened.locator('label:has(input[name="threads"][value="2"])').click()

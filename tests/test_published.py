@@ -3,7 +3,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.published import claims_table, load_published, runs_of, study_batch
+from pipeline.published import (
+    claims_table,
+    load_published,
+    published_table,
+    runs_of,
+    study_batch,
+)
 
 SECONDS = {"float": 2.0, "deterministic": 1.0, "stochastic": 1.0}
 MEMORY = {"float": 100.0, "deterministic": 110.0, "stochastic": 99.0}
@@ -99,3 +105,32 @@ def test_another_batch_stands_in_where_the_studys_was_not_measured() -> None:
 def test_other_architectures_have_no_claims() -> None:
     other = measurements(5000).replace({"mlp-128": "mlp-7", "mlp-1024": "mlp-9"})
     assert claims_table(runs(), other).empty
+
+
+def test_what_the_study_printed_stands_beside_ours_of_its_batch_size() -> None:
+    networks = [(a, m) for a in ("mlp-128", "mlp-1024", "mlp-7") for m in ACCURACY]
+    accuracy = [
+        {
+            **{"architecture": a, "method": m, "epochs": 15, "train_seconds": 9.0},
+            **{"training_accuracy": 95.0, "test_accuracy": ACCURACY[m]},
+        }
+        for a, m in networks
+    ]
+    costs = [
+        {
+            **{"architecture": a, "method": m, "batch_size": batch},
+            **{"epoch_seconds": SECONDS[m] / batch, "process_memory_mib": MEMORY[m]},
+        }
+        for a, m in networks
+        for batch in (100, 5000)
+    ]
+    table = published_table(pd.DataFrame(accuracy), pd.DataFrame(costs))
+    # The study printed nothing for other architectures.
+    assert list(table["architecture"].value_counts()[["mlp-128", "mlp-1024"]]) == [4, 3]
+    assert set(table["our_epochs"]) == {15}
+    rows = table[table["architecture"] == "mlp-128"].to_dict("records")
+    printed = next(row for row in rows if row["method"] == "float")
+    assert (printed["epochs"], printed["train_seconds"]) == (1000, 7084)
+    assert printed["our_epoch_seconds"] == SECONDS["float"] / 5000
+    assert printed["our_process_memory_mib"] == MEMORY["float"]
+    assert pd.isna(next(row for row in rows if row["method"] == "stochastic")["train_seconds"])

@@ -12,7 +12,9 @@ import pytest
 from matplotlib import image
 from typer.testing import CliRunner
 
+from pipeline import benchmark
 from pipeline.aggregate import aggregate
+from pipeline.captions import FIGURES
 from pipeline.cli import app
 from pipeline.data import store
 from pipeline.errors import PipelineError
@@ -21,7 +23,6 @@ from pipeline.inference.runtimes import RUNTIMES
 from pipeline.params import load_params
 from pipeline.paths import PACKED
 from pipeline.plot import DRAWINGS, plot
-from pipeline.summary import FIGURES
 
 
 def command(*arguments: str) -> None:
@@ -65,6 +66,9 @@ def trained(project: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         monkeypatch.setattr(stage, "skipped", lambda: {"torch.compile": "left out by the tests"})
         command("inference", "--architecture", architecture)
     command("scaling")
+    monkeypatch.setattr(benchmark, "SHAPES", ((1, 5, 9),))
+    monkeypatch.setattr(benchmark, "SECONDS", 1e-4)
+    command("benchmark")
     shutil.copytree(project, kept)
     return project
 
@@ -79,6 +83,12 @@ def test_profiles_measure_every_method_in_every_round(trained: Path) -> None:
     costs = table[["epoch_seconds", "process_memory_mib", "training_memory_mib"]]
     assert (costs > 0).all(axis=None)
     assert (table["process_memory_mib"] > table["training_memory_mib"]).all()
+    ledger = pd.read_csv(trained / "profiles/mlp-8/ledger.csv")
+    kinds = set(ledger["kind"])
+    assert kinds >= {"weights", "saved_activations", "temporaries"}
+    if Path("/proc/self/status").exists():
+        assert kinds >= {"library_code", "other_in_use"}
+    assert (ledger["peak_bytes"] > 0).all()
     curve = pd.read_csv(trained / "profiles/mlp-8/memory_curve.csv")
     assert (curve.groupby(["batch_size", "method"])["seconds"].min() < 0).all()
     assert (curve["process_memory_mib"] >= 1).all()
@@ -191,8 +201,9 @@ def test_aggregate_and_plot_write_the_report(trained: Path) -> None:
     assert written >= {source for _, sources in DRAWINGS.values() for source in sources}
     for name in written:
         assert f"(tables/{name}.csv)" in summary
-        # Only the study's own architectures have claims.
-        assert (len(pd.read_csv(reports / "tables" / f"{name}.csv")) == 0) == (name == "claims")
+        # Only the study's own architectures have claims and printed figures.
+        empty = len(pd.read_csv(reports / "tables" / f"{name}.csv")) == 0
+        assert empty == (name in ("claims", "published"))
     for name in FIGURES:
         assert f"(figures/{name}.png)" in summary
         picture = image.imread(reports / "figures" / f"{name}.png")
@@ -200,6 +211,13 @@ def test_aggregate_and_plot_write_the_report(trained: Path) -> None:
         assert picture[..., :3].mean() < 0.99
         assert (reports / "figures" / f"{name}.svg").read_text().startswith("<?xml")
     assert (reports / "index.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+
+    durations = pd.read_csv(reports / "tables/durations.csv").set_index("part")["seconds"]
+    assert list(durations.index) == [
+        *("training", "profile", "scaling", "inference", "benchmark", "sum")
+    ]
+    assert (durations > 0).all()
+    assert durations["sum"] == pytest.approx(durations.drop("sum").sum(), abs=1e-3)
 
 
 def test_metrics_are_the_means_of_the_runs(trained: Path) -> None:
@@ -256,6 +274,15 @@ def test_a_profile_of_other_params_is_noticed(trained: Path) -> None:
     with pytest.raises(PipelineError, match="profiles/mlp-8 was measured with other params"):
         aggregate(params.model_copy(update={"profile": more}))
     assert not Path("reports").exists()
+
+
+def test_a_stage_that_does_not_say_how_long_it_took_is_named(trained: Path) -> None:
+    path = Path("profiles/scaling/environment.json")
+    environment = json.loads(path.read_text())
+    del environment["seconds"]
+    path.write_text(json.dumps(environment))
+    with pytest.raises(PipelineError, match="`scaling` does not say how long it took"):
+        aggregate(load_params())
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"model": 1}'])

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from pipeline.figures.style import COLOURS, in_order, panels
+from pipeline.figures.style import PART_COLOURS, in_order, panels
 
 CASE = ["architecture", "batch_size"]
 
@@ -58,7 +58,7 @@ def _stacked(
 
 
 def _colours(table: pd.DataFrame, part: str) -> dict[str, str]:
-    return dict(zip(in_order(table[part]), COLOURS, strict=False))
+    return dict(zip(in_order(table[part]), PART_COLOURS, strict=False))
 
 
 def _legend(figure: Figure, table: pd.DataFrame, part: str, extra: list[Line2D]) -> None:
@@ -66,4 +66,4 @@ def _legend(figure: Figure, table: pd.DataFrame, part: str, extra: list[Line2D])
         Patch(color=colour, label=name.replace("_", " "))
         for name, colour in _colours(table, part).items()
     ]
-    figure.legend(handles=[*patches, *extra], loc="outside lower center", ncols=4)
+    figure.legend(handles=[*patches, *extra], loc="outside lower center", ncols=5)

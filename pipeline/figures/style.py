@@ -10,6 +10,12 @@ from matplotlib.lines import Line2D
 # Okabe & Ito, "Color Universal Design", 2008: told apart with any colour vision. Yellow is
 # left out, for it is faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+# Paul Tol, "Colour Schemes", 2021, muted, and a grey: for parts of a whole, and for what is no
+# method, told apart from the methods' colours.
+PART_COLOURS = (
+    *("#332288", "#88CCEE", "#CC6677", "#999933", "#882255", "#DDCC77", "#117733"),
+    *("#AA4499", "#44AA99", "#BBBBBB"),
+)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 STYLE: dict[Any, Any] = {

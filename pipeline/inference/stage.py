@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.data import store
+from pipeline.environment import describe_environment
 from pipeline.errors import PipelineError
 from pipeline.inference.float_network import load_folded
 from pipeline.inference.race import Race
@@ -26,7 +28,8 @@ def infer(params: Params, architecture: str) -> None:
     """Measure every runtime that is installed; write profiles/inference/ARCHITECTURE/.
 
     rounds.csv has a row a thread count, batch size, round and runtime; runtimes.csv a row a
-    thread count and runtime, those that were skipped with the reason.
+    thread count and runtime, those that were skipped with the reason; environment.json the
+    machine.
 
     Raises:
         PipelineError: an unknown architecture, missing data or models, a measurement that
@@ -34,6 +37,7 @@ def infer(params: Params, architecture: str) -> None:
     """
     params.check_known(architecture)
     store.check_present()
+    started = time.monotonic()
     reasons = skipped()
     for name, reason in reasons.items():
         say(f"{name} is skipped: {reason}")
@@ -77,6 +81,7 @@ def infer(params: Params, architecture: str) -> None:
     with whole_directory(folder) as whole:
         rounds.to_csv(whole / "rounds.csv", index=False, lineterminator="\n")
         table.to_csv(whole / "runtimes.csv", index=False, lineterminator="\n")
+        (whole / "environment.json").write_text(describe_environment(params.train.threads, started))
     say(f"{folder}/ written")
 
 

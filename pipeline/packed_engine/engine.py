@@ -16,6 +16,12 @@ from pipeline.params import PackedMethod
 class PackedEngine:
     """Fulfils `pipeline.engine.Engine` with packed bits, on the CPU, without torch."""
 
+    # A step's temporaries lie where the last step's did.
+    kept_between_steps: tuple[str, ...] = (
+        *("weights", "gradients", "optimizer_state"),
+        *("saved_activations", "input", "temporaries"),
+    )
+
     def __init__(self, method: PackedMethod, widths: list[int], *, seed: int, threads: int) -> None:
         self._network = PackedNetwork(method, widths, seed=seed, threads=threads)
         self._pixel_bits, self._threads = method.pixel_bits, threads

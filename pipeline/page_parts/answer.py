@@ -8,14 +8,16 @@ import pandas as pd
 
 from pipeline.page_parts.section import Choice, Tables
 from pipeline.params import BASELINE
-from pipeline.words import listed, span
+from pipeline.words import NO_DIFFERENCE, listed, span
 
 COLUMNS = {"epoch_seconds": "time an epoch", "training_memory_mib": "training memory"}
 
 
 def answers(tables: Tables) -> list[tuple[Choice, str]]:
     """Return a paragraph, as HTML, for every architecture and batch size that was measured."""
-    merged = tables["costs"].merge(tables["accuracy"], on=["architecture", "method"])
+    # Costs have test accuracy already: see `pipeline.page_parts.tradeoff`.
+    rest = tables["accuracy"].drop(columns="test_accuracy")
+    merged = tables["costs"].merge(rest, on=["architecture", "method"])
     return [
         ({"architecture": str(architecture), "batch_size": str(batch)}, _answer(case))
         for (architecture, batch), case in merged.groupby(
@@ -61,7 +63,7 @@ def _sentence(group: pd.DataFrame, verdict: tuple[str, ...], baseline: "pd.Serie
 def _changed(ratios: Iterable[float], direction: str, what: str) -> str:
     """Give a percentage, unless the interval does not tell the two apart."""
     if direction == "about as much":
-        return f"{direction} {what} (not told apart)"
+        return f"{direction} {what} ({NO_DIFFERENCE})"
     percent = span([100 * abs(ratio - 1) for ratio in ratios], 0)
     return f"{percent}\N{NO-BREAK SPACE}% {direction} {what}"
 

@@ -6,8 +6,11 @@ import pandas as pd
 from pipeline.page_parts import vega
 from pipeline.page_parts.section import Chart, Needs, Section, Series, Tables
 
-ERROR: Needs = {
-    "learning_curves": ("architecture", "method", "epoch", "training_error", "validation_error")
+CURVES: Needs = {
+    "learning_curves": (
+        *("architecture", "method", "epoch", "training_error", "validation_error"),
+        "cumulative_seconds",
+    )
 }
 CASE = ("architecture", "batch_size")
 MEMORY: Needs = {"memory_curve": (*CASE, "method", "seconds", "process_memory_mib")}
@@ -32,19 +35,30 @@ def error_section(tables: Tables) -> Section:
             title=f"{part.capitalize()} error",
             unit="%, over epochs",
             sources=("learning_curves",),
-            spec=_error(f"{part}_error", tables.methods),
+            spec=_over_epochs(
+                f"{part}_error", tables.methods, f"Error on {part} images over epochs"
+            ),
         )
         for part in ("validation", "training")
     )
+    time = Chart(
+        name="training-time",
+        title="Time",
+        unit="seconds of training up to an epoch, evaluation left out",
+        sources=("learning_curves",),
+        spec=_over_epochs("cumulative_seconds", tables.methods, "Seconds of training over epochs"),
+    )
     return Section(
         title="How the error falls",
-        text="Lines are means over seeds, bands their range. Point at an epoch for its figures.",
-        charts=charts,
-        columns=2,
+        text="Lines are means over seeds, bands their range. Point at an epoch for its figures. "
+        "Time is that of the training runs, one after the other; the paired rounds above are the "
+        "measurement to compare by.",
+        charts=(*charts, time),
+        columns=3,
     )
 
 
-def _error(column: str, methods: Series) -> alt.LayerChart:
+def _over_epochs(column: str, methods: Series, description: str) -> alt.LayerChart:
     base = vega.rows("learning_curves", "architecture").transform_aggregate(
         mean=f"mean({column})",
         lowest=f"min({column})",
@@ -82,7 +96,6 @@ def _error(column: str, methods: Series) -> alt.LayerChart:
             ],
         )
     )
-    part = column.removesuffix("_error")
     return vega.layered(
         band,
         line,
@@ -90,7 +103,7 @@ def _error(column: str, methods: Series) -> alt.LayerChart:
         epochs,
         keys=("architecture",),
         height=vega.HEIGHT,
-        description=f"Error on {part} images over epochs, a line a method.",
+        description=f"{description}, a line a method.",
     )
 
 

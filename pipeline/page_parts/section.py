@@ -7,7 +7,7 @@ from functools import cached_property
 import altair as alt
 import pandas as pd
 
-from pipeline.figures.style import colour_of, in_order
+from pipeline.figures.style import PART_COLOURS, colour_of, in_order
 from pipeline.params import BASELINE
 
 # The columns that a section reads, by table.
@@ -25,9 +25,6 @@ SHAPES = {
     "cross": "✚",
     "triangle-right": "▶",
 }
-# Paul Tol, "Colour Schemes", 2021, muted: told apart with any colour vision, and from the
-# colours of the methods.
-OTHER_COLOURS = ("#332288", "#88CCEE", "#CC6677", "#999933", "#882255", "#DDCC77", "#117733")
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Series:
     @classmethod
     def of(cls, names: "pd.Series[str]", *, pointed: bool) -> "Series":
         """Give names that are no methods' their colours, in order of appearance."""
-        return cls(dict(zip(in_order(names), OTHER_COLOURS * 4, strict=False)), pointed)
+        return cls(dict(zip(in_order(names), PART_COLOURS * 4, strict=False)), pointed)
 
     @property
     def names(self) -> list[str]:

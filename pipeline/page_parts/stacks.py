@@ -2,13 +2,15 @@
 
 import altair as alt
 
+from pipeline.captions import LEDGER as LEDGER_CAPTION
+from pipeline.captions import PHASES as PHASES_CAPTION
 from pipeline.page_parts import vega
 from pipeline.page_parts.section import Chart, Needs, Section, Series, Tables
 
 CASE = ("architecture", "batch_size")
 PHASES: Needs = {"phases": (*CASE, "method", "phase", "seconds", "share")}
 LEDGER: Needs = {
-    "ledger": (*CASE, "method", "kind", "mib"),
+    "ledger": (*CASE, "method", "kind", "mib", "percent_of_peak"),
     "costs": (*CASE, "method", "training_memory_mib"),
 }
 ROW = 40
@@ -38,8 +40,7 @@ def time_section(tables: Tables) -> Section:
     )
     return Section(
         title="Where the time goes",
-        text="Data is the batch made from stored pixels: what is trained in bits reads them where "
-        "they lie. Loop is what lies between steps. Normalization is part of forward and backward.",
+        text=PHASES_CAPTION,
         charts=(chart,),
         columns=1,
         legend=phases,
@@ -53,6 +54,7 @@ def bytes_section(tables: Tables) -> Section:
         alt.Tooltip("method:N"),
         alt.Tooltip("kind:N"),
         alt.Tooltip("mib:Q", title="MiB", format=".3~f"),
+        alt.Tooltip("percent_of_peak:Q", title="% of the peak", format=".1f"),
     ]
     bars = _stack("ledger", "kind", "mib", kinds, tables.methods, tooltip)
     peaks = (
@@ -69,23 +71,21 @@ def bytes_section(tables: Tables) -> Section:
     )
     chart = Chart(
         name="ledger",
-        title="A training step by kind of array",
-        unit="MiB, counted; the black tick is the measured peak",
+        title="Training memory by kind",
+        unit="MiB; the black tick is the measured peak",
         sources=("ledger", "costs"),
         spec=vega.layered(
             bars,
             peaks,
             keys=CASE,
             height=ROW * len(tables.methods.names),
-            description="MiB that a training step holds by kind of array, stacked, a bar a method, "
-            "with the measured peak.",
+            description="MiB that training holds by kind, stacked, a bar a method, with the "
+            "measured peak.",
         ),
     )
     return Section(
         title="Where the bytes go",
-        text="Counted array by array. What lies between them and the measured peak is temporaries "
-        "that are not counted, and code that is first needed in training: most of it the buffers "
-        "of torch's matrix products.",
+        text=LEDGER_CAPTION,
         charts=(chart,),
         columns=1,
         legend=kinds,

@@ -22,6 +22,8 @@ from pipeline.torch_engine.state import restore, state_of
 class TorchEngine:
     """Fulfils `pipeline.engine.Engine` with torch on the CPU."""
 
+    kept_between_steps: tuple[str, ...] = ("weights", "gradients", "optimizer_state")
+
     @memory_errors()
     def __init__(self, method: TorchMethod, widths: list[int], *, seed: int, threads: int) -> None:
         torch.set_num_threads(threads)

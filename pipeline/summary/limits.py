@@ -25,6 +25,7 @@ def limits_section(params: Params) -> str:
             "- Process memory of float is mostly the import of torch, which a deployment without "
             "torch would not pay; training memory does not depend on it.\n"
             f"- One machine, {params.train.threads} threads; the ratios differ on others. The "
-            "fast kernels need AVX2, and do not use AVX-512 where torch does.",
+            "fast kernels need AVX2, and are fastest with AVX-512's counting and byte products; "
+            "torch uses AVX-512 where there is any. What each used stands below.",
         ]
     )

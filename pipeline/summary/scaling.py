@@ -4,9 +4,11 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.captions import figure
 from pipeline.markdown import markdown
 from pipeline.params import BASELINE, Params
-from pipeline.ratios import ROUNDS_FOR_INTERVAL, Estimate
+from pipeline.ratios import Estimate
+from pipeline.summary.verdicts import interval_name, with_interval
 
 _AXES = {
     "width": "hidden width",
@@ -19,19 +21,16 @@ _AXES = {
 def scaling_section(scaling: pd.DataFrame, params: Params) -> str:
     """Return time and memory against width, batch size, depth and threads, and who loses where."""
     width, batch = params.profile.scaling.width, params.train.batch_size
-    interval = (
-        "95 % interval over rounds"
-        if params.profile.rounds >= ROUNDS_FOR_INTERVAL
-        else "range over rounds"
-    )
     blocks = [
         "## Scaling",
         f"One axis at a time; the others are one hidden layer of {width}, batch {batch} and "
         f"{params.train.threads} threads ([scaling.csv](tables/scaling.csv)). Here a process a "
-        "method stays, and rounds alternate between them; × float is the ratio of time with its "
-        f"{interval}, then of training memory, which is the peak of one process and has none:",
+        "method stays, and rounds alternate between them; × float is the ratio of time, the median "
+        f"of the ratios within rounds, with its {interval_name(params.profile.rounds)}, then that "
+        "of training memory, which is the peak of one process and has no interval:",
         _table(scaling),
         _stops_paying(scaling, params),
+        figure("scaling"),
     ]
     return "\n\n".join(blocks)
 
@@ -54,10 +53,7 @@ def _table(scaling: pd.DataFrame) -> str:
 
 
 def _against(row: "pd.Series[Any]") -> str:
-    ratio = _time_ratio(row)
-    interval = f"{ratio.value:.2f} [{ratio.lower:.2f}, {ratio.upper:.2f}]"
-    verdict = " no difference" if ratio.holds(1) else ""
-    return f"{interval}{verdict}; {row['training_memory_mib_ratio']:.2f}"
+    return f"{with_interval(_time_ratio(row))}; {row['training_memory_mib_ratio']:.2f}"
 
 
 def _time_ratio(row: "pd.Series[Any]") -> Estimate:
@@ -97,6 +93,7 @@ def time_to_accuracy_section(table: pd.DataFrame, params: Params) -> str:
             "runs themselves, which ran one after the other "
             "([time_to_accuracy.csv](tables/time_to_accuracy.csv)):",
             markdown(["", *methods], rows),
+            figure("time"),
         ]
     )
 

@@ -4,9 +4,12 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.captions import figure
 from pipeline.markdown import markdown
 from pipeline.paths import PACKED
-from pipeline.words import span
+from pipeline.summary.verdicts import faster
+from pipeline.tables import fastest_other
+from pipeline.words import NO_DIFFERENCE
 
 
 def inference_section(inference: pd.DataFrame, runtimes: pd.DataFrame) -> str:
@@ -15,11 +18,12 @@ def inference_section(inference: pd.DataFrame, runtimes: pd.DataFrame) -> str:
         "## Inference",
         _answer(inference),
         "The same test images for all, in one process for each number of threads, runtimes in "
-        "turn, round after round ([inference.csv](tables/inference.csv)). The others get float32 "
-        "pixels that are ready, and batch normalization folded into their weights; the packed "
-        "network gets the uint8 images as they are, and leaves out groups of pixels that are 0, "
-        "of which these images have many. *Memory* is the peak of a process that does nothing "
-        "else ([runtimes.csv](tables/runtimes.csv)).",
+        "turn, round after round ([inference.csv](tables/inference.csv)); × is how many times as "
+        "fast the packed network is, the median of the ratios within rounds. The others get "
+        "float32 pixels that are ready, and batch normalization folded into their weights; the "
+        "packed network gets the uint8 images as they are, and leaves out groups of pixels that "
+        "are 0, of which these images have many. *Memory* is the peak of a process that does "
+        "nothing else ([runtimes.csv](tables/runtimes.csv)).",
     ]
     for (architecture, threads), group in inference.groupby(
         ["architecture", "threads"], sort=False
@@ -31,13 +35,8 @@ def inference_section(inference: pd.DataFrame, runtimes: pd.DataFrame) -> str:
     if not missing.empty:
         lines = [f"- {row['runtime']}: {row['skipped']}" for _, row in missing.iterrows()]
         blocks += ["Skipped:", "\n".join(lines)]
+    blocks.append(figure("inference"))
     return "\n\n".join(blocks)
-
-
-def fastest_other(inference: pd.DataFrame) -> "pd.Series[float]":
-    """Return how many times the packed network is as fast as the fastest other, by case."""
-    others = inference[inference["runtime"] != PACKED]
-    return others.groupby(["architecture", "threads", "batch_size"])["times_faster"].min()
 
 
 def _answer(inference: pd.DataFrame) -> str:
@@ -47,13 +46,13 @@ def _answer(inference: pd.DataFrame) -> str:
         others = group[group["runtime"] != PACKED]
         if others.empty:
             continue
-        faster = span(fastest_other(group), 1)
         packed = group[group["runtime"] == PACKED].iloc[0]
         smallest = others["file_kib"].max() / packed["file_kib"]
         sentences.append(
-            f"On {architecture} the packed network was {faster} times as fast as "
-            f"the fastest of the others, over all thread counts and batch sizes, with a file "
-            f"1/{smallest:.0f} of the largest and {packed['test_accuracy']:.2f} % test accuracy."
+            f"On {architecture} the packed network "
+            f"{faster(fastest_other(group), 'the fastest of the others')}, over all thread counts "
+            f"and batch sizes, with a file 1/{smallest:.0f} of the largest and "
+            f"{packed['test_accuracy']:.2f} % test accuracy."
         )
     return " ".join(sentences)
 
@@ -82,5 +81,5 @@ def _cell(row: "pd.Series[Any]", runtime: str) -> str:
     if runtime == PACKED:
         return time
     low, high = row["times_faster_lower"], row["times_faster_upper"]
-    verdict = "no difference" if low <= 1 <= high else f"{row['times_faster']:.1f}×"
+    verdict = NO_DIFFERENCE if low <= 1 <= high else f"{row['times_faster']:.1f}×"
     return f"{time} ({verdict})"

@@ -1,0 +1,57 @@
+"""The summary's section on how all was measured."""
+
+from typing import Any
+
+import pandas as pd
+
+from pipeline.markdown import markdown
+from pipeline.report import Report
+from pipeline.words import listed
+
+
+def measured_section(report: Report) -> str:
+    """Return on what and how all was measured, and how long that took."""
+    machines: dict[str, list[str]] = {}
+    for architecture, machine in report.environments.items():
+        machines.setdefault(_machine(machine), []).append(architecture)
+    lines = [f"- {listed(architectures)}: {machine}" for machine, architectures in machines.items()]
+    return "\n\n".join(
+        [
+            "## How it was measured",
+            "\n".join(lines),
+            "Every measurement is a fresh process; the methods take turns, round after round, "
+            "so that drift hits all alike ([measurements.csv](tables/measurements.csv)). An epoch "
+            "is forward, backward and update over all training images, converted from uint8 batch "
+            "by batch, without evaluation; a measurement trains for a part of an epoch or more, in "
+            "three parts, of which the fastest counts; scaling counts whole rounds instead, and "
+            "its seconds differ from these. "
+            "*Training memory* is the peak above the moment just before the network is built; "
+            "*process memory* is the peak of the whole process. Most of float's is the import of "
+            "torch (a CUDA build costs several hundred MiB more than a CPU build), which what is "
+            "trained in bits does without; most of the latter's is the dataset while it is read.",
+            "The test set was used once a run, after training; the last epoch's network is "
+            "the one reported.",
+            "How long the parts took, by wall clock; of training, evaluation and the start of "
+            "processes are left out ([durations.csv](tables/durations.csv)):",
+            _durations(report.tables["durations"]),
+        ]
+    )
+
+
+def _durations(durations: pd.DataFrame) -> str:
+    rows = [
+        [row["part"], f"{row['seconds']:,.0f}", f"{row['seconds'] / 60:.1f}"]
+        for _, row in durations.iterrows()
+    ]
+    return markdown(["part", "seconds", "minutes"], rows)
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    return (
+        f"{machine['date']}, {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']} GiB, {machine['system']}; {machine['threads']} threads for "
+        f"every method; Python {machine['python']}, torch {machine['torch']} "
+        f"({machine['torch_build']} build, {machine['torch_instruction_set']}), NumPy "
+        f"{machine['numpy']}, packed engine with {machine['kernels_instruction_set']} "
+        "([environments.json](tables/environments.json))"
+    )

@@ -1,0 +1,28 @@
+"""The summary's section on how the networks were trained."""
+
+from pipeline.markdown import markdown
+from pipeline.report import Report
+
+
+def recipes_section(report: Report) -> str:
+    """Return the params of every method."""
+    methods = {name: method.model_dump() for name, method in report.params.methods.items()}
+    keys = list(dict.fromkeys(key for method in methods.values() for key in method))
+    rows = [
+        [key.replace("_", " "), *("-" if m.get(key) is None else m[key] for m in methods.values())]
+        for key in keys
+    ]
+    engines = ["torch" if name in report.params.groups.torch else "packed" for name in methods]
+    return "\n\n".join(
+        [
+            "## Recipes",
+            f"All at batch {report.params.train.batch_size}, from "
+            "[params.yaml](../params.yaml). *Pixel bits* are how many of a pixel's 8 bits the "
+            "network sees. *Gradient bits* are those of the gradients in the backward pass's "
+            "products, rounded stochastically; *state bits* those of latent weights and of each "
+            "of the optimizer's moments. *Weight noise* that is annealed falls over the training "
+            "from 1, the study's stochastic binarization, to 0, the deterministic one that "
+            "predicts; constant, it stays 1.",
+            markdown(["", *methods], [["engine", *engines], *rows]),
+        ]
+    )
