@@ -27,11 +27,13 @@ _Item = TypeVar("_Item")
 _Values = Annotated[list[_Item], Field(min_length=1)]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Keys of a YAML file: all known, of the right type, never changed."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class DataParams(_Section):
+class DataParams(Section):
     """Where the images come from and how they are split."""
 
     dataset: Literal[
@@ -44,14 +46,14 @@ class DataParams(_Section):
     split_seed: Seed
 
 
-class TrainParams(_Section):
+class TrainParams(Section):
     """What all methods share, so that they are compared on equal terms."""
 
     batch_size: BatchSize
     threads: Threads
 
 
-class _Method(_Section):
+class _Method(Section):
     """What every way to train has: the numbers and the length of the recipe."""
 
     weights: Binarization
@@ -129,7 +131,7 @@ class PackedMethod(_Method):
 Method = TorchMethod | PackedMethod
 
 
-class MethodGroups(_Section):
+class MethodGroups(Section):
     """The methods by engine, so that a change of one engine retrains its own networks only."""
 
     torch: Annotated[dict[Name, TorchMethod], Field(min_length=1)]
@@ -142,7 +144,7 @@ class MethodGroups(_Section):
         return self
 
 
-class Grid(_Section):
+class Grid(Section):
     """Where scaling is measured: each axis by itself, the others as in training."""
 
     widths: _Values[_Width]
@@ -151,7 +153,7 @@ class Grid(_Section):
     threads: _Values[Threads]
 
 
-class ScalingParams(_Section):
+class ScalingParams(Section):
     """How time and memory are measured against width, batch size, depth and threads.
 
     Attributes:
@@ -168,7 +170,7 @@ class ScalingParams(_Section):
     full: Grid
 
 
-class ProfileParams(_Section):
+class ProfileParams(Section):
     """How time and memory are measured."""
 
     batch_sizes: Annotated[list[BatchSize], Field(min_length=1)]
@@ -184,7 +186,7 @@ class ProfileParams(_Section):
         return self.scaling.default if self.grid == "default" else self.scaling.full
 
 
-class InferenceParams(_Section):
+class InferenceParams(Section):
     """How the trained network is compared with other runtimes."""
 
     batch_sizes: _Values[Annotated[int, Field(ge=1, le=1_000_000)]]
@@ -193,7 +195,7 @@ class InferenceParams(_Section):
     seconds: Annotated[float, Field(gt=0, le=3600)]
 
 
-class Params(_Section):
+class Params(Section):
     """The whole of `params.yaml`."""
 
     architectures: Annotated[list[Architecture], Field(min_length=1)]
@@ -281,11 +283,12 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     try:
         return Params.model_validate(document)
     except ValidationError as error:
-        problems = "\n".join(f"  {_explain(dict(item))}" for item in error.errors())
+        problems = "\n".join(f"  {explain(dict(item))}" for item in error.errors())
         raise PipelineError(f"{path} is not valid:\n{problems}") from None
 
 
-def _explain(problem: dict[str, Any]) -> str:
+def explain(problem: dict[str, Any]) -> str:
+    """Return what pydantic says is wrong as one line that begins with the key's path."""
     where = ".".join(str(part) for part in problem["loc"]) or "the file"
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key{_suggestion(problem['loc'])}"
