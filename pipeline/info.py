@@ -43,6 +43,7 @@ def describe(model: PackedModel, path: Path) -> dict[str, Any]:
         "format_version": VERSION,
         "file_sha256": checksum.of_file(path),
         "pixel_bits": model.pixel_bits,
+        "pixel_gamma": model.pixel_gamma,
         "weights": sum(inputs * outputs for inputs, outputs in pairs),
         "bytes_of_weights": sum(bits.nbytes for bits in packed),
         "bytes_of_thresholds": thresholds,

@@ -21,6 +21,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Architecture = Annotated[str, Field(pattern=r"^mlp(-[1-9][0-9]{0,4})+$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 BatchSize = Annotated[int, Field(ge=2)]
+# Above 8 every pixel that is not black would be in the upper half of the levels.
+Gamma = Annotated[int, Field(ge=1, le=8)]
 Threads = Annotated[int, Field(ge=1, le=256)]
 _Width = Annotated[int, Field(ge=1, le=99999)]
 _Item = TypeVar("_Item")
@@ -54,14 +56,22 @@ class TrainParams(Section):
 
 
 class _Method(Section):
-    """What every way to train has: the numbers and the length of the recipe."""
+    """What every way to train has: the numbers and the length of the recipe.
+
+    Attributes:
+        pixel_gamma: of the curve that pixels go through first: see `pipeline.gamma`; 1 is none.
+        label_smoothing: the share of a label's probability that goes to all classes alike
+            (Szegedy et al. 2016, arXiv 1512.00567, section 7).
+    """
 
     weights: Binarization
     activations: Binarization
     epochs: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
+    pixel_gamma: Gamma = 1
     schedule: Literal["cosine", "exponential", "constant"]
     weight_noise: Literal["constant", "annealed"] | None = None
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @model_validator(mode="after")
     def _noise_fits(self) -> Self:

@@ -99,7 +99,7 @@ def search(params: Params, threads: int) -> None:
         if key in done:
             continue
         # Trials of one kind follow each other: their images are loaded and encoded once.
-        kind = (type(method), method.pixel_bits)
+        kind = (type(method), method.pixel_bits, method.pixel_gamma)
         if data is None or data[0] != kind:
             data = kind, load_data(method)
         row = _trial(data[1], params.train.batch_size, architecture, method, seed, threads)

@@ -121,9 +121,16 @@ def test_the_same_bytes_however_the_work_is_divided(
 
 def twins(gradient_bits: int, widths: tuple[int, ...]) -> tuple[TorchEngine, PackedEngine]:
     """A simulated and a packed network with the same latent weights, in float32."""
-    simulated = create_engine(PARAMS.groups.torch["simulated"], list(widths), seed=1, threads=1)
+    method = PARAMS.groups.torch["simulated"]
+    simulated = create_engine(method, list(widths), seed=1, threads=1)
     assert isinstance(simulated, TorchEngine)
-    ours = create("deterministic", widths=widths, gradient_bits=gradient_bits, state_bits=32)
+    ours = create(
+        "deterministic",
+        widths=widths,
+        gradient_bits=gradient_bits,
+        state_bits=32,
+        label_smoothing=method.label_smoothing,
+    )
     linear = [layer for layer in simulated._network if isinstance(layer, BinaryLinear)]
     for theirs, layer in zip(linear, ours._layers, strict=True):
         assert isinstance(layer.weights, LatentWeights)

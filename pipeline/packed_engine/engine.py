@@ -18,7 +18,7 @@ class PackedEngine:
 
     def __init__(self, method: PackedMethod, widths: list[int], *, seed: int, threads: int) -> None:
         self._network = PackedNetwork(method, widths, seed=seed, threads=threads)
-        self._pixel_bits, self._threads = method.pixel_bits, threads
+        self._method, self._threads = method, threads
         self._predictor: Predictor | None = None
 
     def train_batch(
@@ -76,4 +76,4 @@ class PackedEngine:
         return self._network.layers
 
     def _model(self) -> PackedModel:
-        return fold(self._network.layers, self._pixel_bits)
+        return fold(self._network.layers, self._method.pixel_bits, self._method.pixel_gamma)

@@ -5,8 +5,8 @@ s >= threshold where the scale is positive; where it is negative, the feature's 
 negated, which negates s.
 
 The file is a safetensors container (a JSON header and arrays, nothing executable). Its metadata
-has one entry, named after the format: the version, the widths, the bits of a pixel, and a SHA-256
-of all of that.
+has one entry, named after the format: the version, the widths, the bits of a pixel, the gamma of
+the curve before them, and a SHA-256 of all of that.
 """
 
 import hashlib
@@ -36,11 +36,12 @@ from pipeline.packed_engine.container import (
 )
 from pipeline.packed_engine.layer import BinaryLayer
 from pipeline.packed_engine.normalization import EPSILON
+from pipeline.params import Gamma
 
 _T = TypeVar("_T", bound=np.generic)
 
 FORMAT = "packed-network"
-VERSION = 1
+VERSION = 2
 # Sums up to here are exact in float32, in which scores are computed.
 _MOST_SUM = 2**24 - 1
 # Every sum of so many pixels of 4 bits is.
@@ -73,12 +74,14 @@ class PackedModel:
     Attributes:
         widths: of all layers, pixels first and classes last.
         pixel_bits: how many bits of a pixel the first layer reads, 1 to 4.
+        pixel_gamma: of the curve that pixels go through before: see `pipeline.gamma`.
         hidden: all layers but the last.
         last: the layer of class scores.
     """
 
     widths: tuple[int, ...]
     pixel_bits: int
+    pixel_gamma: int
     hidden: tuple[Hidden, ...]
     last: Scores
 
@@ -89,7 +92,8 @@ class PackedModel:
             "version": VERSION,
             "widths": self.widths,
             "pixel_bits": self.pixel_bits,
-            "sha256": _digest(self.widths, self.pixel_bits, tensors),
+            "pixel_gamma": self.pixel_gamma,
+            "sha256": _digest(self.widths, self.pixel_bits, self.pixel_gamma, tensors),
         }
         # One entry: the order of several would differ from file to file. Serialized in memory
         # first, so that a full disk is an OSError like any other.
@@ -103,7 +107,7 @@ class PackedModel:
         return tensors
 
 
-def fold(layers: Sequence[BinaryLayer], pixel_bits: int) -> PackedModel:
+def fold(layers: Sequence[BinaryLayer], pixel_bits: int, pixel_gamma: int) -> PackedModel:
     """Return the model that predicts as `layers` do with their running statistics."""
     folded = [_fold_hidden(layer) for layer in layers[:-1]]
     last = layers[-1]
@@ -111,6 +115,7 @@ def fold(layers: Sequence[BinaryLayer], pixel_bits: int) -> PackedModel:
     return PackedModel(
         widths=(layers[0].inputs, *(layer.outputs for layer in layers)),
         pixel_bits=pixel_bits,
+        pixel_gamma=pixel_gamma,
         hidden=tuple(folded),
         last=Scores(last.weights.pack(0.0), scale.astype(np.float32), shift.astype(np.float32)),
     )
@@ -142,8 +147,13 @@ def _fold_hidden(layer: BinaryLayer) -> Hidden:
     return Hidden(bits, thresholds)
 
 
-def _digest(widths: Sequence[int], pixel_bits: int, tensors: dict[str, NDArray[np.generic]]) -> str:
-    digest = hashlib.sha256(json.dumps([list(widths), pixel_bits]).encode())
+def _digest(
+    widths: Sequence[int],
+    pixel_bits: int,
+    pixel_gamma: int,
+    tensors: dict[str, NDArray[np.generic]],
+) -> str:
+    digest = hashlib.sha256(json.dumps([list(widths), pixel_bits, pixel_gamma]).encode())
     for name in sorted(tensors):
         digest.update(name.encode())
         digest.update(tensors[name].tobytes())
@@ -180,6 +190,7 @@ class _Header(BaseModel):
     version: int
     widths: Annotated[list[Annotated[int, Field(ge=1, le=_MOST_WIDTH)]], Field(min_length=2)]
     pixel_bits: Annotated[int, Field(ge=1, le=4)]
+    pixel_gamma: Gamma
     sha256: str
 
 
@@ -189,7 +200,7 @@ class _VersionError(InvalidError):
 
 def _validate(header: _Header, tensors: dict[str, NDArray[np.generic]]) -> PackedModel:
     widths = header.widths
-    expected = _digest(widths, header.pixel_bits, tensors)
+    expected = _digest(widths, header.pixel_bits, header.pixel_gamma, tensors)
     require(header.sha256 == expected, "its checksum does not fit")
     hidden = [
         Hidden(
@@ -213,7 +224,7 @@ def _validate(header: _Header, tensors: dict[str, NDArray[np.generic]]) -> Packe
     scale, shift = (np.abs(row.astype(np.float64)) for row in (scores.scale, scores.shift))
     largest = (scale * _MOST_SUM + shift).max()
     require(bool(largest <= _MOST_SCORE), "a scale or shift is too large")
-    model = PackedModel(tuple(widths), header.pixel_bits, tuple(hidden), scores)
+    model = PackedModel(tuple(widths), header.pixel_bits, header.pixel_gamma, tuple(hidden), scores)
     unknown = set(tensors) - set(model._tensors())
     require(not unknown, f"it has unknown arrays: {shown(', '.join(sorted(unknown)))}")
     return model

@@ -4,6 +4,7 @@ import binary_kernels as kernels
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.gamma import brighten
 from pipeline.packed_engine.model import PackedModel
 
 
@@ -12,6 +13,7 @@ class Predictor:
 
     def __init__(self, model: PackedModel, threads: int) -> None:
         self._classes, self._threads = model.widths[-1], threads
+        self._gamma = model.pixel_gamma
         last = model.last
         self._network = kernels.Network(
             model.pixel_bits,
@@ -25,7 +27,7 @@ class Predictor:
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (batch, classes) class scores of images, (batch, pixels), a byte a pixel."""
         scores = np.empty((len(images), self._classes), np.float32)
-        self._network.scores(images, scores, threads=self._threads)
+        self._network.scores(brighten(images, self._gamma), scores, threads=self._threads)
         return scores
 
     def encoded_scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
