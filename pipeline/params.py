@@ -23,6 +23,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 BatchSize = Annotated[int, Field(ge=2)]
 # Above 8 every pixel that is not black would be in the upper half of the levels.
 Gamma = Annotated[int, Field(ge=1, le=8)]
+# Each pass holds the network's bits again.
+Passes = Annotated[int, Field(ge=1, le=16)]
 Threads = Annotated[int, Field(ge=1, le=256)]
 _Width = Annotated[int, Field(ge=1, le=99999)]
 _Item = TypeVar("_Item")
@@ -110,6 +112,8 @@ class PackedMethod(_Method):
         state_bits: of latent weights and of each of Adam's moments; 8 holds the weights in 16.
         bop_adaptivity: gamma of Bop (arXiv 1906.02107).
         bop_threshold: tau of Bop.
+        prediction_passes: whose mean score is the prediction, where activations are stochastic: see
+            `packed_engine.model`. Each costs as much as a prediction by signs, which 1 is.
     """
 
     weights: Literal["deterministic", "stochastic"]
@@ -121,6 +125,7 @@ class PackedMethod(_Method):
     latent_range: Annotated[float, Field(gt=0, le=1)] | None = None
     bop_adaptivity: Annotated[float, Field(gt=0, le=1)] | None = None
     bop_threshold: Annotated[float, Field(ge=0)] | None = None
+    prediction_passes: Passes = 1
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -135,6 +140,8 @@ class PackedMethod(_Method):
                 raise ValueError(f"{key} belongs to optimizer: {owner}, and only to it")
         if self.optimizer == "bop" and self.weights == "stochastic":
             raise ValueError("bop has no latent weights to binarize stochastically")
+        if self.activations == "deterministic" and self.prediction_passes > 1:
+            raise ValueError("prediction_passes above 1 belongs to stochastic activations")
         return self
 
 

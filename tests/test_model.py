@@ -20,9 +20,11 @@ from pipeline.packed_engine.model import (
     PackedModel,
     Scores,
     _digest,
+    _normalization,
     load,
 )
 from pipeline.packed_engine.predictor import Predictor
+from tests.oracle import signs
 from tests.test_packed_engine import (
     ENCODED,
     IMAGES,
@@ -35,7 +37,13 @@ from tests.test_packed_engine import (
     train,
 )
 
-HEADER = {"version": 2, "widths": list(WIDTHS), "pixel_bits": 4, "pixel_gamma": 1}
+HEADER: dict[str, object] = {
+    "version": 2,
+    "widths": list(WIDTHS),
+    "pixel_bits": 4,
+    "pixel_gamma": 1,
+    "passes": 1,
+}
 
 
 @pytest.fixture
@@ -55,6 +63,25 @@ def test_a_model_applies_its_gamma_to_images_as_they_are(tmp_path: Path) -> None
     engine.save(tmp_path / "model")
     scores = Predictor(load(tmp_path / "model"), 1).scores(IMAGES)
     np.testing.assert_array_equal(scores, engine.scores(encoded))
+
+
+@pytest.mark.parametrize("passes", [1, 3, 8])
+def test_passes_add_the_middles_of_equal_parts_to_activations(passes: int) -> None:
+    """Against the layers' own statistics, in float64."""
+    engine = create("stochastic", prediction_passes=passes)
+    train(engine, 20)
+    scores = []
+    for number in range(passes):
+        x = IMAGES.astype(np.int64) >> 4
+        for layer in engine._layers:
+            bits = np.unpackbits(layer.weights.pack(0.0), 1, layer.inputs, "little")
+            scale, shift = _normalization(layer)
+            a = (x @ signs(bits).T) * scale + shift
+            part = (number + np.arange(layer.outputs)) % passes
+            x = signs(a + (2 * part + 1) / passes - 1 >= 0)
+        scores.append(a)
+    expected = np.mean(scores, axis=0)
+    np.testing.assert_allclose(engine.scores(ENCODED), expected, rtol=1e-4, atol=1e-4)
 
 
 @every_method
@@ -127,6 +154,9 @@ def test_every_flipped_bit_is_noticed(model: Path) -> None:
         ("pixel_bits", True, "pixel_bits: Input should be"),
         ("pixel_gamma", 0, "pixel_gamma: Input should be"),
         ("pixel_gamma", 9, "pixel_gamma: Input should be"),
+        ("passes", 0, "passes: Input should be"),
+        ("passes", 17, "passes: Input should be"),
+        ("passes", 2, "layers.0.thresholds has another shape"),
         ("widths", [PIXELS], "widths: List should have at least 2"),
         ("widths", [PIXELS, -1], "widths.1: Input should be"),
         ("widths", [PIXELS, 10**9, 2], "widths.1: Input should be"),
@@ -140,8 +170,7 @@ def test_a_wrong_header_is_refused(model: Path, key: str, value: object, message
     tensors = load_file(model)
     said: dict[str, object] = {**HEADER, key: value}
     # The checksum fits, unless it is what is wrong.
-    covered = (said["widths"], said["pixel_bits"], said["pixel_gamma"])
-    fits = {"sha256": _digest(*covered, tensors)}  # type: ignore[arg-type]
+    fits = {"sha256": _digest(said, tensors)}
     model.write_bytes(save(tensors, {FORMAT: json.dumps(fits | said)}))
     refuses(model, message)
 
@@ -165,21 +194,21 @@ def test_a_wrong_header_is_refused(model: Path, key: str, value: object, message
 def test_wrong_arrays_are_refused(model: Path, name: str, change, message: str) -> None:  # type: ignore[no-untyped-def]
     tensors = load_file(model)
     tensors[name] = change(tensors.get(name))
-    header = {**HEADER, "sha256": _digest(WIDTHS, 4, 1, tensors)}
+    header = {**HEADER, "sha256": _digest(HEADER, tensors)}
     model.write_bytes(save(tensors, {FORMAT: json.dumps(header)}))
     refuses(model, message)
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("pixel_bits", 3), ("pixel_gamma", 2), ("widths", [PIXELS - 1, *WIDTHS[1:]])],
+    [("pixel_bits", 3), ("pixel_gamma", 2), ("passes", 2), ("widths", [PIXELS - 1, *WIDTHS[1:]])],
 )
 def test_the_checksum_covers_the_header(model: Path, key: str, value: object) -> None:
     """Also where the arrays would fit as well."""
     tensors = load_file(model)
     for name in [name for name in tensors if name.startswith("layers.0.bits")]:
         tensors[name][:, -1] = 0
-    fits = {"sha256": _digest(WIDTHS, 4, 1, tensors)}
+    fits = {"sha256": _digest(HEADER, tensors)}
     model.write_bytes(save(tensors, {FORMAT: json.dumps(fits | HEADER)}))
     load(model)
     model.write_bytes(save(tensors, {FORMAT: json.dumps(fits | HEADER | {key: value})}))
@@ -324,7 +353,7 @@ def test_the_deepest_model_has_a_header_that_is_read(tmp_path: Path) -> None:
     """As deep as the length of a file's name allows."""
     one = np.ones((1, 1), np.uint8)
     number = np.ones(1, np.float32)
-    hidden = Hidden(one, number.astype(np.int32))
+    hidden = Hidden(one, number.astype(np.int32)[None])
     path = tmp_path / "model"
-    PackedModel((1,) * 126, 4, 1, (hidden,) * 124, Scores(one, number, number)).save(path)
+    PackedModel((1,) * 126, 4, 1, 1, (hidden,) * 124, Scores(one, number, number)).save(path)
     assert len(load(path).hidden) == 124

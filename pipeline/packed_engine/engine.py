@@ -76,4 +76,7 @@ class PackedEngine:
         return self._network.layers
 
     def _model(self) -> PackedModel:
-        return fold(self._network.layers, self._method.pixel_bits, self._method.pixel_gamma)
+        method = self._method
+        return fold(
+            self._network.layers, method.pixel_bits, method.pixel_gamma, method.prediction_passes
+        )
