@@ -135,15 +135,14 @@ def _predict(model: PackedModel, random: Random) -> None:
 
 def _scores(model: PackedModel, x: np.ndarray) -> np.ndarray:
     """What the model's arrays say, in plain NumPy."""
-    total = np.float32(0)
+    mean = np.zeros((len(x), model.widths[-1]), np.float32)
     for number in range(model.passes):
         y = x
         for layer in model.hidden:
             y = signs(_sums(y, layer.bits) >= layer.thresholds[number])
         sums = _sums(y, model.last.bits).astype(np.float32)
         scores = sums * model.last.scale + model.last.shift
-        total = total + scores / np.float32(model.passes)
-    mean: np.ndarray = np.asarray(total)
+        mean += scores / np.float32(model.passes)
     return mean
 
 
