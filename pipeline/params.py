@@ -94,6 +94,11 @@ class TorchMethod(_Method):
     def _fits_together(self) -> Self:
         if (self.weights == "float32") != (self.activations == "float32"):
             raise ValueError("weights and activations must be both float32 or both binary")
+        if self.weights == "float32" and self.pixel_gamma != 1:
+            raise ValueError(
+                "pixel_gamma must be 1 for float32 weights: other runtimes give them pixels as "
+                "they are, and they gain nothing by it"
+            )
         if (self.weights == "float32") != (self.latent_range is None):
             raise ValueError("latent_range belongs to binary weights, and only to them")
         if self.weights != "float32" and self.weight_decay:

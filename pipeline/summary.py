@@ -246,7 +246,8 @@ def _recipes(report: Report) -> str:
             "products, rounded stochastically; *state bits* those of latent weights and of each "
             "of the optimizer's moments. *Weight noise* that is annealed falls over the training "
             "from 1, the study's stochastic binarization, to 0, the deterministic one that "
-            "predicts; constant, it stays 1.",
+            "predicts; constant, it stays 1. *Prediction passes* are those whose mean score is the "
+            "prediction: what is random in training is spread over them.",
             markdown(["", *methods], [["engine", *engines], *rows]),
         ]
     )
