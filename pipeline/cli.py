@@ -58,6 +58,14 @@ def train(architecture: Architecture, method: Method, seed: Seed) -> None:
 
 
 @app.command()
+def search(threads: Threads = 1) -> None:
+    """Run the trials of search.yaml that search/trials.csv does not have yet."""
+    from pipeline.search import search as run
+
+    run(load_params(), threads)
+
+
+@app.command()
 def profile(architecture: Architecture) -> None:
     """Measure time and memory of training, every method in turn."""
     from pipeline.profile import profile as run

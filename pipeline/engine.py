@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.data import store
 from pipeline.data.store import Dataset
+from pipeline.gamma import brighten_in_place
 from pipeline.params import Method, PackedMethod
 
 
@@ -118,7 +119,11 @@ def load_data(method: Method) -> Dataset:
         PipelineError: missing or damaged data.
     """
     if not isinstance(method, PackedMethod):
-        return store.load()
+        return store.load(encode=lambda images: brighten_in_place(images, method.pixel_gamma))
     from pipeline.packed_engine.encoding import encode
 
-    return store.load(encode=lambda images: encode(images, method.pixel_bits))
+    return store.load(
+        encode=lambda images: encode(
+            brighten_in_place(images, method.pixel_gamma), method.pixel_bits
+        )
+    )

@@ -36,13 +36,15 @@ def describe(model: PackedModel, path: Path) -> dict[str, Any]:
     pairs = list(pairwise(model.widths))
     packed = [*(layer.bits for layer in model.hidden), model.last.bits]
     thresholds = sum(layer.thresholds.nbytes for layer in model.hidden)
-    first, *others = (inputs * outputs for inputs, outputs in pairs)
+    first, *others = (model.passes * inputs * outputs for inputs, outputs in pairs)
     return {
         "file": str(path),
         "file_bytes": path.stat().st_size,
         "format_version": VERSION,
         "file_sha256": checksum.of_file(path),
         "pixel_bits": model.pixel_bits,
+        "pixel_gamma": model.pixel_gamma,
+        "passes": model.passes,
         "weights": sum(inputs * outputs for inputs, outputs in pairs),
         "bytes_of_weights": sum(bits.nbytes for bits in packed),
         "bytes_of_thresholds": thresholds,
@@ -59,8 +61,8 @@ def describe(model: PackedModel, path: Path) -> dict[str, Any]:
         "operations_an_image": {
             f"{model.pixel_bits}-bit pixel by bit multiply-adds": first,
             "bit by bit multiply-adds": sum(others),
-            "comparisons with a threshold": sum(model.widths[1:-1]),
-            "float32 multiply-adds": model.widths[-1],
+            "comparisons with a threshold": model.passes * sum(model.widths[1:-1]),
+            "float32 multiply-adds": model.passes * model.widths[-1],
         },
     }
 

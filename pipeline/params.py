@@ -21,17 +21,23 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Architecture = Annotated[str, Field(pattern=r"^mlp(-[1-9][0-9]{0,4})+$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 BatchSize = Annotated[int, Field(ge=2)]
+# Above 8 every pixel that is not black would be in the upper half of the levels.
+Gamma = Annotated[int, Field(ge=1, le=8)]
+# Each pass holds the network's bits again.
+Passes = Annotated[int, Field(ge=1, le=16)]
 Threads = Annotated[int, Field(ge=1, le=256)]
 _Width = Annotated[int, Field(ge=1, le=99999)]
 _Item = TypeVar("_Item")
 _Values = Annotated[list[_Item], Field(min_length=1)]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Keys of a YAML file: all known, of the right type, never changed."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class DataParams(_Section):
+class DataParams(Section):
     """Where the images come from and how they are split."""
 
     dataset: Literal[
@@ -44,22 +50,30 @@ class DataParams(_Section):
     split_seed: Seed
 
 
-class TrainParams(_Section):
+class TrainParams(Section):
     """What all methods share, so that they are compared on equal terms."""
 
     batch_size: BatchSize
     threads: Threads
 
 
-class _Method(_Section):
-    """What every way to train has: the numbers and the length of the recipe."""
+class _Method(Section):
+    """What every way to train has: the numbers and the length of the recipe.
+
+    Attributes:
+        pixel_gamma: of the curve that pixels go through first: see `pipeline.gamma`; 1 is none.
+        label_smoothing: the share of a label's probability that goes to all classes alike
+            (Szegedy et al. 2016, arXiv 1512.00567, section 7).
+    """
 
     weights: Binarization
     activations: Binarization
     epochs: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
+    pixel_gamma: Gamma = 1
     schedule: Literal["cosine", "exponential", "constant"]
     weight_noise: Literal["constant", "annealed"] | None = None
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @model_validator(mode="after")
     def _noise_fits(self) -> Self:
@@ -80,6 +94,11 @@ class TorchMethod(_Method):
     def _fits_together(self) -> Self:
         if (self.weights == "float32") != (self.activations == "float32"):
             raise ValueError("weights and activations must be both float32 or both binary")
+        if self.weights == "float32" and self.pixel_gamma != 1:
+            raise ValueError(
+                "pixel_gamma must be 1 for float32 weights: other runtimes give them pixels as "
+                "they are, and they gain nothing by it"
+            )
         if (self.weights == "float32") != (self.latent_range is None):
             raise ValueError("latent_range belongs to binary weights, and only to them")
         if self.weights != "float32" and self.weight_decay:
@@ -98,6 +117,8 @@ class PackedMethod(_Method):
         state_bits: of latent weights and of each of Adam's moments; 8 holds the weights in 16.
         bop_adaptivity: gamma of Bop (arXiv 1906.02107).
         bop_threshold: tau of Bop.
+        prediction_passes: whose mean score is the prediction, where activations are stochastic: see
+            `packed_engine.model`. Each costs as much as a prediction by signs, which 1 is.
     """
 
     weights: Literal["deterministic", "stochastic"]
@@ -109,6 +130,7 @@ class PackedMethod(_Method):
     latent_range: Annotated[float, Field(gt=0, le=1)] | None = None
     bop_adaptivity: Annotated[float, Field(gt=0, le=1)] | None = None
     bop_threshold: Annotated[float, Field(ge=0)] | None = None
+    prediction_passes: Passes = 1
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -123,13 +145,15 @@ class PackedMethod(_Method):
                 raise ValueError(f"{key} belongs to optimizer: {owner}, and only to it")
         if self.optimizer == "bop" and self.weights == "stochastic":
             raise ValueError("bop has no latent weights to binarize stochastically")
+        if self.activations == "deterministic" and self.prediction_passes > 1:
+            raise ValueError("prediction_passes above 1 belongs to stochastic activations")
         return self
 
 
 Method = TorchMethod | PackedMethod
 
 
-class MethodGroups(_Section):
+class MethodGroups(Section):
     """The methods by engine, so that a change of one engine retrains its own networks only."""
 
     torch: Annotated[dict[Name, TorchMethod], Field(min_length=1)]
@@ -142,7 +166,7 @@ class MethodGroups(_Section):
         return self
 
 
-class Grid(_Section):
+class Grid(Section):
     """Where scaling is measured: each axis by itself, the others as in training."""
 
     widths: _Values[_Width]
@@ -151,7 +175,7 @@ class Grid(_Section):
     threads: _Values[Threads]
 
 
-class ScalingParams(_Section):
+class ScalingParams(Section):
     """How time and memory are measured against width, batch size, depth and threads.
 
     Attributes:
@@ -168,7 +192,7 @@ class ScalingParams(_Section):
     full: Grid
 
 
-class ProfileParams(_Section):
+class ProfileParams(Section):
     """How time and memory are measured."""
 
     batch_sizes: Annotated[list[BatchSize], Field(min_length=1)]
@@ -184,7 +208,7 @@ class ProfileParams(_Section):
         return self.scaling.default if self.grid == "default" else self.scaling.full
 
 
-class InferenceParams(_Section):
+class InferenceParams(Section):
     """How the trained network is compared with other runtimes.
 
     Attributes:
@@ -198,13 +222,13 @@ class InferenceParams(_Section):
     seconds: Annotated[float, Field(gt=0, le=3600)]
 
 
-class BenchmarkParams(_Section):
+class BenchmarkParams(Section):
     """How the kernels are timed."""
 
     rounds: Annotated[int, Field(ge=1)]
 
 
-class Params(_Section):
+class Params(Section):
     """The whole of `params.yaml`."""
 
     architectures: Annotated[list[Architecture], Field(min_length=1)]
@@ -295,11 +319,12 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     try:
         return Params.model_validate(document)
     except ValidationError as error:
-        problems = "\n".join(f"  {_explain(dict(item))}" for item in error.errors())
+        problems = "\n".join(f"  {explain(dict(item))}" for item in error.errors())
         raise PipelineError(f"{path} is not valid:\n{problems}") from None
 
 
-def _explain(problem: dict[str, Any]) -> str:
+def explain(problem: dict[str, Any]) -> str:
+    """Return what pydantic says is wrong as one line that begins with the key's path."""
     where = ".".join(str(part) for part in problem["loc"]) or "the file"
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key{_suggestion(problem['loc'])}"

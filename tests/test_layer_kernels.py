@@ -251,21 +251,32 @@ def test_latent_weights_are_packed(
         np.testing.assert_array_equal(bits, pack(expected >= 0))
 
 
-@given(rows=BATCHES, classes=SIZES, seed=SEEDS, threads=THREADS)
-def test_softmax_gradient(rows: int, classes: int, seed: int, threads: int) -> None:
+@given(
+    rows=BATCHES,
+    classes=SIZES,
+    seed=SEEDS,
+    smoothing=st.sampled_from([0.0, 0.1, 0.9]),
+    threads=THREADS,
+)
+def test_softmax_gradient(
+    rows: int, classes: int, seed: int, smoothing: float, threads: int
+) -> None:
     generator = np.random.default_rng(seed)
     s = generator.integers(-1024, 1025, (rows, classes)).astype(np.int16)
     batch = normalize(s, *parameters_of(seed, classes), "scalar")
     labels = generator.integers(0, classes, rows, dtype=np.uint8)
     out = np.empty((len(batch), rows, 32), F4)
-    kernels.softmax_gradient(to_panels(s), batch, labels, classes, out, threads=threads)
+    kernels.softmax_gradient(
+        to_panels(s), batch, labels, classes, out, smoothing=smoothing, threads=threads
+    )
     scale, shift = (
         from_panels(np.ascontiguousarray(batch[:, i : i + 1]), classes)[0] for i in (3, 4)
     )
     # In float32: a column of almost equal sums has a large scale, and its scores cancel.
     scores = (s.astype(F4) * scale + shift).astype(np.float64)
     e = np.exp(scores - scores.max(axis=1, keepdims=True))
-    expected = (e / e.sum(axis=1, keepdims=True) - np.eye(classes)[labels]) / rows
+    target = (1 - smoothing) * np.eye(classes)[labels] + smoothing / classes
+    expected = (e / e.sum(axis=1, keepdims=True) - target) / rows
     np.testing.assert_allclose(from_panels(out, classes), expected, rtol=1e-5, atol=1e-6 / rows)
     assert not from_panels(out, 32 * len(batch))[:, classes:].any()
 
@@ -453,6 +464,13 @@ WEIGHTS = np.zeros((4, 32), F4)
             ),
             ValueError,
             "labels must be below classes",
+        ),
+        (
+            lambda: kernels.softmax_gradient(
+                PANEL, BATCH, np.zeros(4, np.uint8), 10, PANEL.astype(F4), smoothing=1.0
+            ),
+            ValueError,
+            "smoothing must be in",
         ),
         (
             lambda: kernels.round_columns(

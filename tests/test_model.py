@@ -11,17 +11,39 @@ import pytest
 from safetensors.numpy import load_file, save
 
 from pipeline.errors import PipelineError
+from pipeline.gamma import brighten
 from pipeline.packed_engine.container import MOST_BYTES
+from pipeline.packed_engine.encoding import encode
 from pipeline.packed_engine.model import (
     FORMAT,
     Hidden,
     PackedModel,
     Scores,
     _digest,
+    _normalization,
     load,
 )
 from pipeline.packed_engine.predictor import Predictor
-from tests.test_packed_engine import ENCODED, PIXELS, WIDTHS, create, every_method, train
+from tests.oracle import signs
+from tests.test_packed_engine import (
+    ENCODED,
+    IMAGES,
+    INDEX,
+    LABELS,
+    PIXELS,
+    WIDTHS,
+    create,
+    every_method,
+    train,
+)
+
+HEADER: dict[str, object] = {
+    "version": 2,
+    "widths": list(WIDTHS),
+    "pixel_bits": 4,
+    "pixel_gamma": 1,
+    "passes": 1,
+}
 
 
 @pytest.fixture
@@ -31,6 +53,35 @@ def model(tmp_path: Path) -> Path:
     path = tmp_path / "model.safetensors"
     engine.save(path)
     return path
+
+
+def test_a_model_applies_its_gamma_to_images_as_they_are(tmp_path: Path) -> None:
+    engine = create("deterministic", pixel_gamma=3)
+    encoded = encode(brighten(IMAGES, 3), 4)
+    for _ in range(5):
+        engine.train_batch(encoded, INDEX, LABELS, 0.01, 0.0)
+    engine.save(tmp_path / "model")
+    scores = Predictor(load(tmp_path / "model"), 1).scores(IMAGES)
+    np.testing.assert_array_equal(scores, engine.scores(encoded))
+
+
+@pytest.mark.parametrize("passes", [1, 3, 8])
+def test_passes_add_the_middles_of_equal_parts_to_activations(passes: int) -> None:
+    """Against the layers' own statistics, in float64."""
+    engine = create("stochastic", prediction_passes=passes)
+    train(engine, 20)
+    scores = []
+    for number in range(passes):
+        x = IMAGES.astype(np.int64) >> 4
+        for layer in engine._layers:
+            bits = np.unpackbits(layer.weights.pack(0.0), 1, layer.inputs, "little")
+            scale, shift = _normalization(layer)
+            a = (x @ signs(bits).T) * scale + shift
+            part = (number + np.arange(layer.outputs)) % passes
+            x = signs(a + (2 * part + 1) / passes - 1 >= 0)
+        scores.append(a)
+    expected = np.mean(scores, axis=0)
+    np.testing.assert_allclose(engine.scores(ENCODED), expected, rtol=1e-4, atol=1e-4)
 
 
 @every_method
@@ -90,8 +141,8 @@ def test_every_flipped_bit_is_noticed(model: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("version", 2, "it is of version 2, and this program reads version 1. Use the program's"),
-        ("version", 10**60, r"it is of version 10{39}\.\.\., and this program reads version 1"),
+        ("version", 1, "it is of version 1, and this program reads version 2. Use the program's"),
+        ("version", 10**60, r"it is of version 10{39}\.\.\., and this program reads version 2"),
         ("version", "1", "version: Input should be a valid integer"),
         ("version", 1.0, "version: Input should be a valid integer"),
         ("version", True, "version: Input should be a valid integer"),
@@ -101,6 +152,11 @@ def test_every_flipped_bit_is_noticed(model: Path) -> None:
         ("sha256", "0" * 64, "its checksum does not fit"),
         ("pixel_bits", 5, "pixel_bits: Input should be"),
         ("pixel_bits", True, "pixel_bits: Input should be"),
+        ("pixel_gamma", 0, "pixel_gamma: Input should be"),
+        ("pixel_gamma", 9, "pixel_gamma: Input should be"),
+        ("passes", 0, "passes: Input should be"),
+        ("passes", 17, "passes: Input should be"),
+        ("passes", 2, "layers.0.thresholds has another shape"),
         ("widths", [PIXELS], "widths: List should have at least 2"),
         ("widths", [PIXELS, -1], "widths.1: Input should be"),
         ("widths", [PIXELS, 10**9, 2], "widths.1: Input should be"),
@@ -112,9 +168,9 @@ def test_every_flipped_bit_is_noticed(model: Path) -> None:
 )
 def test_a_wrong_header_is_refused(model: Path, key: str, value: object, message: str) -> None:
     tensors = load_file(model)
-    said: dict[str, object] = {"version": 1, "widths": list(WIDTHS), "pixel_bits": 4, key: value}
+    said: dict[str, object] = {**HEADER, key: value}
     # The checksum fits, unless it is what is wrong.
-    fits = {"sha256": _digest(said["widths"], said["pixel_bits"], tensors)}  # type: ignore[arg-type]
+    fits = {"sha256": _digest(said, tensors)}
     model.write_bytes(save(tensors, {FORMAT: json.dumps(fits | said)}))
     refuses(model, message)
 
@@ -138,25 +194,24 @@ def test_a_wrong_header_is_refused(model: Path, key: str, value: object, message
 def test_wrong_arrays_are_refused(model: Path, name: str, change, message: str) -> None:  # type: ignore[no-untyped-def]
     tensors = load_file(model)
     tensors[name] = change(tensors.get(name))
-    digest = _digest(WIDTHS, 4, tensors)
-    header = {"version": 1, "widths": WIDTHS, "pixel_bits": 4, "sha256": digest}
+    header = {**HEADER, "sha256": _digest(HEADER, tensors)}
     model.write_bytes(save(tensors, {FORMAT: json.dumps(header)}))
     refuses(model, message)
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("pixel_bits", 3), ("widths", [PIXELS - 1, *WIDTHS[1:]])]
+    ("key", "value"),
+    [("pixel_bits", 3), ("pixel_gamma", 2), ("passes", 2), ("widths", [PIXELS - 1, *WIDTHS[1:]])],
 )
 def test_the_checksum_covers_the_header(model: Path, key: str, value: object) -> None:
     """Also where the arrays would fit as well."""
     tensors = load_file(model)
     for name in [name for name in tensors if name.startswith("layers.0.bits")]:
         tensors[name][:, -1] = 0
-    said = {"version": 1, "widths": list(WIDTHS), "pixel_bits": 4}
-    fits = {"sha256": _digest(WIDTHS, 4, tensors)}
-    model.write_bytes(save(tensors, {FORMAT: json.dumps(fits | said)}))
+    fits = {"sha256": _digest(HEADER, tensors)}
+    model.write_bytes(save(tensors, {FORMAT: json.dumps(fits | HEADER)}))
     load(model)
-    model.write_bytes(save(tensors, {FORMAT: json.dumps(fits | said | {key: value})}))
+    model.write_bytes(save(tensors, {FORMAT: json.dumps(fits | HEADER | {key: value})}))
     refuses(model, "its checksum does not fit")
 
 
@@ -200,7 +255,7 @@ METADATA = '{"__metadata__":{'
         (SHIFT, f"{SHIFT},{SHIFT}", "its header has a key twice"),
         ('"shape":[3]', '"shape":[3],"shape":[3]', "its header has a key twice"),
         (METADATA, f'{METADATA}"{FORMAT}":"",', "its header has a key twice"),
-        (r"\"version\": 1", r"\"version\": 2, \"version\": 1", "its description has a key twice"),
+        (r"\"version\": 2", r"\"version\": 1, \"version\": 2", "its description has a key twice"),
         ("[12,24]", "[0,12]", "layers.2.shift overlaps another array, or leaves a gap"),
         ("[12,24]", "[16,28]", "layers.2.shift overlaps another array, or leaves a gap"),
         ("[12,24]", "[24,12]", "overlaps another array, or leaves a gap"),
@@ -298,7 +353,7 @@ def test_the_deepest_model_has_a_header_that_is_read(tmp_path: Path) -> None:
     """As deep as the length of a file's name allows."""
     one = np.ones((1, 1), np.uint8)
     number = np.ones(1, np.float32)
-    hidden = Hidden(one, number.astype(np.int32))
+    hidden = Hidden(one, number.astype(np.int32)[None])
     path = tmp_path / "model"
-    PackedModel((1,) * 126, 4, (hidden,) * 124, Scores(one, number, number)).save(path)
+    PackedModel((1,) * 126, 4, 1, 1, (hidden,) * 124, Scores(one, number, number)).save(path)
     assert len(load(path).hidden) == 124

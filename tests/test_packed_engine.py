@@ -141,9 +141,16 @@ def test_the_same_bytes_however_the_work_is_divided(
 
 def twins(gradient_bits: int, widths: tuple[int, ...]) -> tuple[TorchEngine, PackedEngine]:
     """A simulated and a packed network with the same latent weights, in float32."""
-    simulated = create_engine(PARAMS.groups.torch["simulated"], list(widths), seed=1, threads=1)
+    method = PARAMS.groups.torch["simulated"]
+    simulated = create_engine(method, list(widths), seed=1, threads=1)
     assert isinstance(simulated, TorchEngine)
-    ours = create("deterministic", widths=widths, gradient_bits=gradient_bits, state_bits=32)
+    ours = create(
+        "deterministic",
+        widths=widths,
+        gradient_bits=gradient_bits,
+        state_bits=32,
+        label_smoothing=method.label_smoothing,
+    )
     linear = [layer for layer in simulated._network if isinstance(layer, BinaryLinear)]
     for theirs, layer in zip(linear, ours._layers, strict=True):
         assert isinstance(layer.weights, LatentWeights)
@@ -292,7 +299,7 @@ def test_noise_of_stochastic_weights_is_annealed() -> None:
 @every_method
 def test_prediction_is_that_of_running_statistics(name: str) -> None:
     """Thresholds on integers decide as batch normalization in float64 does."""
-    engine = create(name)
+    engine = create(name, prediction_passes=1)
     train(engine, 20)
     # A negative and a vanishing gain, which training rarely makes.
     engine._layers[0].normalization.parameters[0, 0, :2] = (-0.7, 0)

@@ -61,6 +61,11 @@ def test_the_projects_own_params_are_valid() -> None:
         (("methods", "torch", "simulated", "weight_decay"), 0.1, "weight_decay must be 0"),
         (("methods", "packed", "deterministic", "gradient_bits"), 3, "gradient_bits: "),
         (("methods", "packed", "deterministic", "pixel_bits"), 8, "pixel_bits: "),
+        (("methods", "packed", "deterministic", "pixel_gamma"), 0, "pixel_gamma: "),
+        (("methods", "torch", "float", "pixel_gamma"), 3, "pixel_gamma must be 1 for float32"),
+        (("methods", "packed", "deterministic", "prediction_passes"), 2, "prediction_passes above"),
+        (("methods", "packed", "deterministic", "pixel_gamma"), 2.2, "pixel_gamma: "),
+        (("methods", "torch", "float", "label_smoothing"), 1.0, "label_smoothing: "),
         (("methods", "packed", "deterministic", "weights"), "float32", "deterministic.weights: "),
         (
             ("methods", "packed", "deterministic", "optimizer"),

@@ -24,7 +24,7 @@ class PackedEngine:
 
     def __init__(self, method: PackedMethod, widths: list[int], *, seed: int, threads: int) -> None:
         self._network = PackedNetwork(method, widths, seed=seed, threads=threads)
-        self._pixel_bits, self._threads = method.pixel_bits, threads
+        self._method, self._threads = method, threads
         self._predictor: Predictor | None = None
 
     def train_batch(
@@ -91,4 +91,7 @@ class PackedEngine:
         return self._network.layers
 
     def _model(self) -> PackedModel:
-        return fold(self._network.layers, self._pixel_bits)
+        method = self._method
+        return fold(
+            self._network.layers, method.pixel_bits, method.pixel_gamma, method.prediction_passes
+        )

@@ -91,6 +91,7 @@ class BinaryLayer:
         *,
         gradient_bits: int,
         stochastic: bool,
+        label_smoothing: float,
         draws: Draws,
         workspace: Workspace,
         phases: Phases,
@@ -100,6 +101,7 @@ class BinaryLayer:
         self.inputs, self.outputs = inputs, outputs
         self._most = MOST.get(gradient_bits)
         self._stochastic, self._phases = stochastic, phases
+        self._smoothing = label_smoothing
         self._draws, self._workspace, self._threads = draws, workspace, threads
         self._panels = Panels(0, padded(outputs) // PANEL)
         self._sums_name = f"sums {draws.layer}"
@@ -146,6 +148,7 @@ class BinaryLayer:
             labels,
             self.outputs,
             gradient,
+            smoothing=self._smoothing,
             threads=self._threads,
         )
         return gradient

@@ -5,8 +5,14 @@ s >= threshold where the scale is positive; where it is negative, the feature's 
 negated, which negates s.
 
 The file is a safetensors container (a JSON header and arrays, nothing executable). Its metadata
-has one entry, named after the format: the version, the widths, the bits of a pixel, and a SHA-256
-of all of that.
+has one entry, named after the format: the version, the widths, the bits of a pixel, the gamma of
+the curve before them, the number of passes, and a SHA-256 of all of that.
+
+A network trained with stochastic activations may predict by the mean score of several passes. What
+is drawn at random in training is then spread evenly: with R passes, each feature adds each of the R
+middles of equal parts of (-1, 1) to its activation in one of them, neighbours in different ones.
+That is stratified sampling, of less variance than R draws; the draws are part of the thresholds, so
+that a prediction is the same every time.
 """
 
 import hashlib
@@ -36,11 +42,12 @@ from pipeline.packed_engine.container import (
 )
 from pipeline.packed_engine.layer import BinaryLayer
 from pipeline.packed_engine.normalization import EPSILON
+from pipeline.params import Gamma, Passes
 
 _T = TypeVar("_T", bound=np.generic)
 
 FORMAT = "packed-network"
-VERSION = 1
+VERSION = 2
 # Sums up to here are exact in float32, in which scores are computed.
 _MOST_SUM = 2**24 - 1
 # Every sum of so many pixels of 4 bits is.
@@ -51,7 +58,7 @@ _MOST_SCORE = float(np.finfo(np.float32).max) / 2
 
 @dataclass(frozen=True)
 class Hidden:
-    """bits = x Wb^T >= thresholds. bits: (N, ceil(K / 8)) uint8; thresholds: (N) int32."""
+    """bits = x Wb^T >= thresholds of a pass. (N, ceil(K / 8)) uint8; (passes, N) int32."""
 
     bits: NDArray[np.uint8]
     thresholds: NDArray[np.int32]
@@ -73,24 +80,30 @@ class PackedModel:
     Attributes:
         widths: of all layers, pixels first and classes last.
         pixel_bits: how many bits of a pixel the first layer reads, 1 to 4.
+        pixel_gamma: of the curve that pixels go through before: see `pipeline.gamma`.
+        passes: whose mean score is the prediction.
         hidden: all layers but the last.
         last: the layer of class scores.
     """
 
     widths: tuple[int, ...]
     pixel_bits: int
+    pixel_gamma: int
+    passes: int
     hidden: tuple[Hidden, ...]
     last: Scores
 
     def save(self, path: Path) -> None:
         """Write the model to `path`."""
         tensors = self._tensors()
-        header = {
+        header: dict[str, object] = {
             "version": VERSION,
             "widths": self.widths,
             "pixel_bits": self.pixel_bits,
-            "sha256": _digest(self.widths, self.pixel_bits, tensors),
+            "pixel_gamma": self.pixel_gamma,
+            "passes": self.passes,
         }
+        header["sha256"] = _digest(header, tensors)
         # One entry: the order of several would differ from file to file. Serialized in memory
         # first, so that a full disk is an OSError like any other.
         path.write_bytes(save(tensors, {FORMAT: json.dumps(header)}))
@@ -103,14 +116,18 @@ class PackedModel:
         return tensors
 
 
-def fold(layers: Sequence[BinaryLayer], pixel_bits: int) -> PackedModel:
+def fold(
+    layers: Sequence[BinaryLayer], pixel_bits: int, pixel_gamma: int, passes: int
+) -> PackedModel:
     """Return the model that predicts as `layers` do with their running statistics."""
-    folded = [_fold_hidden(layer) for layer in layers[:-1]]
+    folded = [_fold_hidden(layer, passes) for layer in layers[:-1]]
     last = layers[-1]
     scale, shift = _normalization(last)
     return PackedModel(
         widths=(layers[0].inputs, *(layer.outputs for layer in layers)),
         pixel_bits=pixel_bits,
+        pixel_gamma=pixel_gamma,
+        passes=passes,
         hidden=tuple(folded),
         last=Scores(last.weights.pack(0.0), scale.astype(np.float32), shift.astype(np.float32)),
     )
@@ -128,8 +145,11 @@ def _rows(panels: NDArray[np.float32]) -> NDArray[np.float64]:
     return panels.astype(np.float64).transpose(1, 0, 2)
 
 
-def _fold_hidden(layer: BinaryLayer) -> Hidden:
+def _fold_hidden(layer: BinaryLayer, passes: int) -> Hidden:
     scale, shift = _normalization(layer)
+    part = (np.arange(passes)[:, None] + np.arange(layer.outputs)) % passes
+    # 0 for a single pass: the plain sign.
+    shift = shift + ((2 * part + 1) / passes - 1)
     flip = scale < 0
     bits = layer.weights.pack(0.0)
     ones = np.packbits(np.ones(layer.inputs, np.uint8), bitorder="little")
@@ -142,8 +162,10 @@ def _fold_hidden(layer: BinaryLayer) -> Hidden:
     return Hidden(bits, thresholds)
 
 
-def _digest(widths: Sequence[int], pixel_bits: int, tensors: dict[str, NDArray[np.generic]]) -> str:
-    digest = hashlib.sha256(json.dumps([list(widths), pixel_bits]).encode())
+def _digest(header: dict[str, object], tensors: dict[str, NDArray[np.generic]]) -> str:
+    """Return the checksum of all arrays, and of the header but for its version and checksum."""
+    covered = [header[key] for key in ("widths", "pixel_bits", "pixel_gamma", "passes")]
+    digest = hashlib.sha256(json.dumps(covered).encode())
     for name in sorted(tensors):
         digest.update(name.encode())
         digest.update(tensors[name].tobytes())
@@ -180,6 +202,8 @@ class _Header(BaseModel):
     version: int
     widths: Annotated[list[Annotated[int, Field(ge=1, le=_MOST_WIDTH)]], Field(min_length=2)]
     pixel_bits: Annotated[int, Field(ge=1, le=4)]
+    pixel_gamma: Gamma
+    passes: Passes
     sha256: str
 
 
@@ -189,12 +213,12 @@ class _VersionError(InvalidError):
 
 def _validate(header: _Header, tensors: dict[str, NDArray[np.generic]]) -> PackedModel:
     widths = header.widths
-    expected = _digest(widths, header.pixel_bits, tensors)
+    expected = _digest(header.model_dump(), tensors)
     require(header.sha256 == expected, "its checksum does not fit")
     hidden = [
         Hidden(
             _bits(tensors, index, fan_in, fan_out),
-            _numbers(tensors, f"layers.{index}.thresholds", np.int32, fan_out),
+            _numbers(tensors, f"layers.{index}.thresholds", np.int32, (header.passes, fan_out)),
         )
         for index, (fan_in, fan_out) in enumerate(pairwise(widths[:-1]))
     ]
@@ -205,15 +229,22 @@ def _validate(header: _Header, tensors: dict[str, NDArray[np.generic]]) -> Packe
     last = len(hidden)
     scores = Scores(
         _bits(tensors, last, widths[-2], widths[-1]),
-        _numbers(tensors, f"layers.{last}.scale", np.float32, widths[-1]),
-        _numbers(tensors, f"layers.{last}.shift", np.float32, widths[-1]),
+        _numbers(tensors, f"layers.{last}.scale", np.float32, (widths[-1],)),
+        _numbers(tensors, f"layers.{last}.shift", np.float32, (widths[-1],)),
     )
     for numbers in (scores.scale, scores.shift):
         require(bool(np.isfinite(numbers).all()), "a scale or shift is not finite")
     scale, shift = (np.abs(row.astype(np.float64)) for row in (scores.scale, scores.shift))
     largest = (scale * _MOST_SUM + shift).max()
     require(bool(largest <= _MOST_SCORE), "a scale or shift is too large")
-    model = PackedModel(tuple(widths), header.pixel_bits, tuple(hidden), scores)
+    model = PackedModel(
+        tuple(widths),
+        header.pixel_bits,
+        header.pixel_gamma,
+        header.passes,
+        tuple(hidden),
+        scores,
+    )
     unknown = set(tensors) - set(model._tensors())
     require(not unknown, f"it has unknown arrays: {shown(', '.join(sorted(unknown)))}")
     return model
@@ -251,10 +282,10 @@ def _bits(
 
 
 def _numbers(
-    tensors: dict[str, NDArray[np.generic]], name: str, dtype: type[_T], count: int
+    tensors: dict[str, NDArray[np.generic]], name: str, dtype: type[_T], shape: tuple[int, ...]
 ) -> NDArray[_T]:
     array = tensors.get(name)
     require(array is not None, f"{name} is missing")
     assert array is not None
-    require(array.dtype == dtype and array.shape == (count,), f"{name} has another shape")
+    require(array.dtype == dtype and array.shape == shape, f"{name} has another shape")
     return np.ascontiguousarray(array, dtype)

@@ -37,6 +37,7 @@ class PackedNetwork:
                 fan_out,
                 gradient_bits=method.gradient_bits,
                 stochastic=method.activations == "stochastic",
+                label_smoothing=method.label_smoothing,
                 draws=draws,
                 workspace=self.workspace,
                 phases=self.phases,

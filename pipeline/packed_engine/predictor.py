@@ -4,6 +4,7 @@ import binary_kernels as kernels
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.gamma import brighten
 from pipeline.packed_engine.model import PackedModel
 
 
@@ -12,24 +13,42 @@ class Predictor:
 
     def __init__(self, model: PackedModel, threads: int) -> None:
         self._classes, self._threads = model.widths[-1], threads
+        self._gamma = model.pixel_gamma
         last = model.last
-        self._network = kernels.Network(
-            model.pixel_bits,
-            list(model.widths[:-1]),
-            [*(layer.bits for layer in model.hidden), last.bits],
-            [layer.thresholds for layer in model.hidden],
-            last.scale,
-            last.shift,
-        )
+        self._passes = [
+            kernels.Network(
+                model.pixel_bits,
+                list(model.widths[:-1]),
+                [*(layer.bits for layer in model.hidden), last.bits],
+                [layer.thresholds[number] for layer in model.hidden],
+                last.scale,
+                last.shift,
+            )
+            for number in range(model.passes)
+        ]
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (batch, classes) class scores of images, (batch, pixels), a byte a pixel."""
-        scores = np.empty((len(images), self._classes), np.float32)
-        self._network.scores(images, scores, threads=self._threads)
-        return scores
+        return self._mean(brighten(images, self._gamma), encoded=False)
 
     def encoded_scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the same of images that `encoding.encode` has made, (batch, bytes)."""
+        return self._mean(images, encoded=True)
+
+    def _mean(self, images: NDArray[np.uint8], *, encoded: bool) -> NDArray[np.float32]:
+        first, *others = (self._scores(each, images, encoded) for each in self._passes)
+        if not others:
+            return first
+        # Divided before they are added, so that no sum of finite scores overflows.
+        count = np.float32(len(self._passes))
+        mean = first / count
+        for scores in others:
+            mean += scores / count
+        return mean
+
+    def _scores(
+        self, network: kernels.Network, images: NDArray[np.uint8], encoded: bool
+    ) -> NDArray[np.float32]:
         scores = np.empty((len(images), self._classes), np.float32)
-        self._network.scores(images, scores, encoded=True, threads=self._threads)
+        network.scores(images, scores, encoded=encoded, threads=self._threads)
         return scores

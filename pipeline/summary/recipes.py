@@ -18,11 +18,14 @@ def recipes_section(report: Report) -> str:
             "## Recipes",
             f"All at batch {report.params.train.batch_size}, from "
             "[params.yaml](../params.yaml). *Pixel bits* are how many of a pixel's 8 bits the "
-            "network sees. *Gradient bits* are those of the gradients in the backward pass's "
+            "network sees, after a curve of *pixel gamma*, which brightens dark ones (1 is none). "
+            "*Label smoothing* is the share of a label's probability that goes to all classes "
+            "alike. *Gradient bits* are those of the gradients in the backward pass's "
             "products, rounded stochastically; *state bits* those of latent weights and of each "
             "of the optimizer's moments. *Weight noise* that is annealed falls over the training "
             "from 1, the study's stochastic binarization, to 0, the deterministic one that "
-            "predicts; constant, it stays 1.",
+            "predicts; constant, it stays 1. *Prediction passes* are those whose mean score is the "
+            "prediction: what is random in training is spread over them.",
             markdown(["", *methods], [["engine", *engines], *rows]),
         ]
     )

@@ -40,6 +40,7 @@ class TorchEngine:
         self._optimizer = _optimizer(method, self._network)
         self._pixel_bits = method.pixel_bits
         self._phases = Phases()
+        self._smoothing = method.label_smoothing
         self._anneals = method.weight_noise == "annealed"
 
     @memory_errors()
@@ -117,7 +118,9 @@ class TorchEngine:
 
     def _loss(self, batch: Tensor, labels: NDArray[np.uint8]) -> Tensor:
         scores = self._network(batch)
-        return functional.cross_entropy(scores, torch.from_numpy(labels).long())
+        return functional.cross_entropy(
+            scores, torch.from_numpy(labels).long(), label_smoothing=self._smoothing
+        )
 
     def _input(self, images: NDArray[np.uint8]) -> Tensor:
         """Return float32 pixels: in [0, 1] for 8 bits, else the integer of the top bits.

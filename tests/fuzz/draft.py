@@ -67,7 +67,8 @@ class Draft:
         for description in self._descriptions():
             if isinstance(description.content, Object):
                 pairs = description.content
-                said = [dict(pairs).get(key) for key in ("widths", "pixel_bits")]
+                keys = ("widths", "pixel_bits", "pixel_gamma", "passes")
+                said = [dict(pairs).get(key) for key in keys]
                 digest = hashlib.sha256(json.dumps(said).encode() + of_arrays).hexdigest()
                 pairs[:] = [(k, digest if k == "sha256" else v) for k, v in pairs]
 

@@ -31,13 +31,19 @@ def files(folder: Path, seed: int) -> list[bytes]:
         for _ in range(4 * len(ARCHITECTURES))
     ]
     for index, widths in enumerate((*ARCHITECTURES, *more)):
-        _model(generator, widths, 1 + index % 4).save(path)
+        _model(generator, widths, 1 + index % 4, 1 + index % 3, 1 + index % 2).save(path)
         contents.append(path.read_bytes())
     path.unlink()
     return contents
 
 
-def _model(generator: np.random.Generator, widths: tuple[int, ...], pixel_bits: int) -> PackedModel:
+def _model(
+    generator: np.random.Generator,
+    widths: tuple[int, ...],
+    pixel_bits: int,
+    pixel_gamma: int,
+    passes: int,
+) -> PackedModel:
     def bits(inputs: int, outputs: int) -> np.ndarray:
         ones = generator.integers(0, 2, (outputs, inputs), dtype=np.uint8)
         return np.packbits(ones, axis=1, bitorder="little")
@@ -46,8 +52,11 @@ def _model(generator: np.random.Generator, widths: tuple[int, ...], pixel_bits: 
         return generator.standard_normal(count, np.float32)
 
     hidden = tuple(
-        Hidden(bits(fan_in, fan_out), (normal(fan_out) * fan_in**0.5).astype(np.int32))
+        Hidden(
+            bits(fan_in, fan_out),
+            (normal(passes * fan_out) * fan_in**0.5).astype(np.int32).reshape(passes, -1),
+        )
         for fan_in, fan_out in pairwise(widths[:-1])
     )
     last = Scores(bits(*widths[-2:]), normal(widths[-1]), normal(widths[-1]))
-    return PackedModel(widths, pixel_bits, hidden, last)
+    return PackedModel(widths, pixel_bits, pixel_gamma, passes, hidden, last)

@@ -10,7 +10,8 @@ NUMBERS = (0, 1, 2, 3, 7, 8, 32, 255, 2**16, 2**24 - 1, 2**24, 2**30, 2**31 - 1,
 HUGE = (2**53, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**60)
 RAW = ("NaN", "-Infinity", "1e999", "1E2", "-0", "00", "0x1", "9" * 4000, "9" * 5000, "", ",")
 NAMES = (
-    *("__metadata__", "packed-network", "version", "widths", "pixel_bits", "sha256"),
+    *("__metadata__", "packed-network", "version", "widths", "pixel_bits", "pixel_gamma"),
+    *("passes", "sha256"),
     *("dtype", "shape", "data_offsets"),
     *(f"layers.{i}.{kind}" for i in range(3) for kind in ("bits", "thresholds", "scale", "shift")),
     *("U8", "I8", "I32", "U32", "F32", "F64", "BF16", "F8_E5M2", "BOOL", "C64", "F4"),

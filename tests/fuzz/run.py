@@ -135,11 +135,15 @@ def _predict(model: PackedModel, random: Random) -> None:
 
 def _scores(model: PackedModel, x: np.ndarray) -> np.ndarray:
     """What the model's arrays say, in plain NumPy."""
-    for layer in model.hidden:
-        x = signs(_sums(x, layer.bits) >= layer.thresholds)
-    sums = _sums(x, model.last.bits).astype(np.float32)
-    scores: np.ndarray = sums * model.last.scale + model.last.shift
-    return scores
+    mean = np.zeros((len(x), model.widths[-1]), np.float32)
+    for number in range(model.passes):
+        y = x
+        for layer in model.hidden:
+            y = signs(_sums(y, layer.bits) >= layer.thresholds[number])
+        sums = _sums(y, model.last.bits).astype(np.float32)
+        scores = sums * model.last.scale + model.last.shift
+        mean += scores / np.float32(model.passes)
+    return mean
 
 
 def _sums(x: np.ndarray, bits: np.ndarray) -> np.ndarray:

@@ -36,8 +36,9 @@ float score(const Scores& scores, std::size_t row, std::size_t c) {
 
 }  // namespace
 
-void softmax_gradient(const Scores& scores, const std::uint8_t* labels, std::size_t begin,
-                      std::size_t end, float* out) {
+void softmax_gradient(const Scores& scores, const std::uint8_t* labels, float smoothing,
+                      std::size_t begin, std::size_t end, float* out) {
+  const float rest = smoothing / static_cast<float>(scores.classes);
   const std::size_t width = panels_for(scores.classes) * kPanel;
   std::vector<float> values(width);
   for (std::size_t row = begin; row < end; ++row) {
@@ -52,7 +53,7 @@ void softmax_gradient(const Scores& scores, const std::uint8_t* labels, std::siz
       sum += values[c];
     }
     for (std::size_t c = 0; c < width; ++c) {
-      const float target = c == labels[row] ? 1.0F : 0.0F;
+      const float target = c == labels[row] ? 1.0F - smoothing + rest : rest;
       const float difference = c < scores.classes ? values[c] / sum - target : 0.0F;
       out[(c / kPanel * scores.rows + row) * kPanel + c % kPanel] =
           difference / static_cast<float>(scores.rows);

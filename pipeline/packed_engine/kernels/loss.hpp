@@ -8,7 +8,8 @@
 
 namespace kernels::loss {
 
-// out[b, c] = (softmax(scores of b)[c] - [c == labels[b]]) / rows, for rows [begin, end).
+// out[b, c] = (softmax(scores of b)[c] - target[b, c]) / rows, for rows [begin, end), where
+// target[b, c] = (1 - smoothing) [c == labels[b]] + smoothing / classes.
 // Scores are scale s + shift over panels of sums, (panels, rows, 32), int16 or int32; `batch` has
 // the scale and shift of a panel's columns at scale + panel * batch_stride. out: float32 like the
 // sums, 0 past the last class.
@@ -21,7 +22,7 @@ struct Scores {
   std::size_t batch_stride;
 };
 
-void softmax_gradient(const Scores& scores, const std::uint8_t* labels, std::size_t begin,
-                      std::size_t end, float* out);
+void softmax_gradient(const Scores& scores, const std::uint8_t* labels, float smoothing,
+                      std::size_t begin, std::size_t end, float* out);
 
 }  // namespace kernels::loss

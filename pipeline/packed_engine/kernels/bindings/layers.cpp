@@ -197,7 +197,8 @@ void round_rows(nb::handle g_object, nb::handle columns_object, nb::handle most_
 }
 
 void softmax_gradient(nb::handle s_object, nb::handle batch_object, nb::handle labels_object,
-                      nb::handle classes_object, nb::handle out_object, nb::handle threads) {
+                      nb::handle classes_object, nb::handle out_object, float smoothing,
+                      nb::handle threads) {
   const SumsView s = check_sums(s_object, "s");
   const auto batch = check_batch<const float>(batch_object, s.panels);
   const auto labels = check<const std::uint8_t>(labels_object, "labels", 1);
@@ -209,6 +210,7 @@ void softmax_gradient(nb::handle s_object, nb::handle batch_object, nb::handle l
   for (std::size_t b = 0; b < s.rows; ++b) {
     if (labels.data[b] >= classes) throw nb::value_error("labels must be below classes");
   }
+  if (!(smoothing >= 0 && smoothing < 1)) throw nb::value_error("smoothing must be in [0, 1)");
   const auto out = check<float>(out_object, "out", 3);
   require(out.shape, 0, s.panels, "out");
   require(out.shape, 1, s.rows, "out");
@@ -218,7 +220,7 @@ void softmax_gradient(nb::handle s_object, nb::handle batch_object, nb::handle l
   const int team = checked_team(threads, s.rows * classes, kernels::kScoresMade);
   nb::gil_scoped_release unlocked;
   kernels::for_each_part(s.rows, 1, team, [&](std::size_t begin, std::size_t end) {
-    kernels::loss::softmax_gradient(scores, labels.data, begin, end, out.data);
+    kernels::loss::softmax_gradient(scores, labels.data, smoothing, begin, end, out.data);
   });
 }
 
@@ -251,9 +253,10 @@ void bind_layers(nb::module_& m) {
         "Round g, (panels, rows, 32) float32, stochastically to integers of at most `most`, with\n"
         "a factor a row: out, (rows, 32 panels) int8.");
   m.def("softmax_gradient", &softmax_gradient, "s"_a, "batch"_a, "labels"_a, "classes"_a, "out"_a,
-        nb::kw_only(), "threads"_a = 1,
+        nb::kw_only(), "smoothing"_a = 0.0F, "threads"_a = 1,
         "The gradient of the mean cross-entropy of softmax(scale s + shift), (panels, rows, 32)\n"
-        "float32, 0 past the last class. labels: (rows) uint8.");
+        "float32, 0 past the last class. labels: (rows) uint8; of their probability, the share\n"
+        "smoothing goes to all classes alike.");
 }
 
 }  // namespace bindings
