@@ -4,9 +4,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from pipeline.figures.style import MARKERS, colour_of, in_order, method_legend, panels
+from pipeline.figures.style import (
+    MARKERS,
+    colour_of,
+    in_order,
+    method_legend,
+    panels,
+    plain_logarithmic,
+)
 
 LABELS = {
     "epoch_seconds": "time, s an epoch",
@@ -67,12 +73,10 @@ def draw_tradeoff(costs: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
 
 
 def _logarithmic(ax: Axes) -> None:
-    """Scale the x axis logarithmically, with plain numbers at 1, 2 and 5 of every decade."""
+    """Scale the x axis logarithmically."""
     ax.set_xscale("log")
     ax.margins(x=0.2)
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    plain_logarithmic(ax.xaxis)
 
 
 def _bars(ax: Axes, table: pd.DataFrame, column: str, colours: dict[str, str]) -> None:

@@ -4,7 +4,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, StrMethodFormatter
 
-from pipeline.figures.style import MARKERS, colour_of, in_order, method_legend, panels
+from pipeline.figures.style import (
+    MARKERS,
+    colour_of,
+    in_order,
+    method_legend,
+    panels,
+    plain_logarithmic,
+)
 
 
 def draw_inference(inference: pd.DataFrame) -> Figure:
@@ -29,7 +36,7 @@ def draw_inference(inference: pd.DataFrame) -> Figure:
             ax.set_xticks(sorted(chosen["batch_size"].unique()))
             ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
             ax.xaxis.set_minor_locator(NullLocator())
-            ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            plain_logarithmic(ax.yaxis)
         row[0].set_ylabel("µs an image")
     method_legend(figure, colours, [])
     return figure

@@ -4,7 +4,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, StrMethodFormatter
 
-from pipeline.figures.style import MARKERS, colour_of, in_order, method_legend, panels
+from pipeline.figures.style import (
+    MARKERS,
+    colour_of,
+    in_order,
+    method_legend,
+    panels,
+    plain_logarithmic,
+)
 
 _LABELS = {
     "width": "hidden width",
@@ -33,7 +40,7 @@ def draw_scaling(scaling: pd.DataFrame) -> Figure:
             ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             ax.xaxis.set_minor_locator(NullLocator())
             ax.tick_params(axis="x", rotation=45 if len(values) > 4 else 0)
-            ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            plain_logarithmic(ax.yaxis)
         row[0].set_ylabel(label)
     method_legend(figure, colours, [])
     return figure

@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 # Okabe & Ito, "Color Universal Design", 2008: told apart with any colour vision. Yellow is
 # left out, for it is faint on white.
@@ -54,6 +56,13 @@ def method_legend(figure: Figure, colours: dict[str, str], extra: list[Line2D]) 
     figure.legend(
         handles=[*handles, *extra], loc="outside lower center", ncols=len(handles) + len(extra)
     )
+
+
+def plain_logarithmic(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers, at 1, 2 and 5 of every decade."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def panels(figure: Figure, rows: int, columns: int, *, sharey: bool = False) -> list[list[Axes]]:

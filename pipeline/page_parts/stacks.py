@@ -101,7 +101,12 @@ def _stack(
         .transform_calculate(position=f"indexof({parts.names}, datum.{part})")
         .mark_bar(height=22)
         .encode(
-            x=alt.X(f"{value}:Q", axis=alt.Axis(title=None, tickCount=6)),
+            x=alt.X(
+                f"{value}:Q",
+                axis=alt.Axis(title=None, tickCount=6),
+                # A part just below 0 must not make room for a whole tick.
+                scale=alt.Scale(nice=False),
+            ),
             y=vega.method_axis(methods),
             color=vega.colour(part, parts),
             order="position:Q",
