@@ -26,7 +26,7 @@ def describe_environment(threads: int, started: float) -> str:
 
     return json.dumps(
         {
-            "seconds": round(time.monotonic() - started, 1),
+            "seconds": round(time.monotonic() - started, 3),
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "processor": _processor(),
             "cores": _cores(),
