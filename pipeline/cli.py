@@ -215,6 +215,17 @@ def info(
 
 
 @app.command()
+def verify(
+    revision: Annotated[str, typer.Option(help="The commit to compare with.")] = "HEAD",
+) -> None:
+    """Compare the results here with the committed ones, a verdict a line."""
+    from pipeline.verify import verify as run
+
+    if not run(revision):
+        raise typer.Exit(1)
+
+
+@app.command()
 def recover() -> None:
     """After a kill: take away what DVC left half-written, if it does not start any more."""
     from pipeline.recover import recover as run

@@ -1,0 +1,139 @@
+"""A reader's run against the committed one, a verdict a line.
+
+Models that are trained in bits must be the same to the byte, on any processor and with any number
+of threads. torch's results depend on both: its accuracies must lie within a tolerance. Tables must
+have the same columns.
+"""
+
+import csv
+import hashlib
+import io
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import PipelineError
+from pipeline.paths import TABLES
+from pipeline.progress import say
+
+LOCK = Path("dvc.lock")
+ACCURACY = TABLES / "accuracy.csv"
+# Percentage points of test accuracy, mean over seeds. One network of torch's changes by 0.1 to 0.2
+# with the number of threads.
+TOLERANCE = 0.5
+
+
+class Verdict(NamedTuple):
+    """Whether something is as committed, and what to say of it."""
+
+    holds: bool
+    text: str
+
+
+def verify(revision: str) -> bool:
+    """Compare this folder's results with those committed at `revision`; print a line each.
+
+    Returns:
+        Whether all of them hold.
+
+    Raises:
+        PipelineError: there is no such commit, or it has no results.
+    """
+    verdicts = [*_models(revision), *_accuracies(revision), *_schemas(revision)]
+    for verdict in verdicts:
+        say(f"{'as committed' if verdict.holds else 'DIFFERS':<13} {verdict.text}")
+    failed = sum(not verdict.holds for verdict in verdicts)
+    say(
+        f"{len(verdicts) - failed} of {len(verdicts)} are as committed at {revision}"
+        + (f", {failed} are not" if failed else "")
+    )
+    return failed == 0
+
+
+def _models(revision: str) -> Iterator[Verdict]:
+    try:
+        stages = YAML(typ="safe", pure=True).load(_committed(revision, LOCK))["stages"]
+        outs = [
+            (Path(out["path"]), str(out["md5"]))
+            for name, stage in stages.items()
+            if name.startswith("train-packed@")
+            for out in stage["outs"]
+            if out["path"].endswith(".safetensors")
+        ]
+    except (YAMLError, KeyError, TypeError, AttributeError):
+        raise PipelineError(f"{LOCK} at {revision} is not DVC's: choose another commit") from None
+    for path, expected in sorted(outs):
+        if not path.is_file():
+            yield Verdict(False, f"{path} is missing: run dvc repro")
+            continue
+        with path.open("rb") as file:
+            same = hashlib.file_digest(file, "md5").hexdigest() == expected
+        yield Verdict(same, f"{path}, {'byte for byte' if same else 'other bytes'}")
+
+
+def _accuracies(revision: str) -> Iterator[Verdict]:
+    ours = {_key(row): row for row in _rows(_local(ACCURACY))}
+    for row in _rows(_committed(revision, ACCURACY)):
+        key = _key(row)
+        if key not in ours:
+            yield Verdict(False, f"{key}: no accuracy here")
+            continue
+        here, there = float(ours[key]["test_accuracy"]), float(row["test_accuracy"])
+        off = abs(here - there)
+        yield Verdict(
+            off <= TOLERANCE,
+            f"{key}: test accuracy {here:.2f} %, committed {there:.2f} %, "
+            f"{off:.2f} points apart (at most {TOLERANCE})",
+        )
+
+
+def _schemas(revision: str) -> Iterator[Verdict]:
+    listed = _git("ls-tree", "--name-only", revision, f"./{TABLES.as_posix()}/")
+    for path in map(Path, listed.splitlines()):
+        if path.suffix != ".csv":
+            continue
+        expected = _header(_committed(revision, path))
+        if not path.is_file():
+            yield Verdict(False, f"{path} is missing: run dvc repro")
+            continue
+        same = _header(_local(path)) == expected
+        yield Verdict(same, f"{path}, {'the same columns' if same else 'other columns'}")
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def _key(row: dict[str, str]) -> str:
+    return f"{row.get('architecture')} {row.get('method')}"
+
+
+def _header(text: str) -> str:
+    return text.partition("\n")[0]
+
+
+def _local(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _committed(revision: str, path: Path) -> str:
+    return _git("show", f"{revision}:./{path.as_posix()}")
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, check=True, encoding="utf-8"
+        )
+    except FileNotFoundError:
+        raise PipelineError("git is not installed, and holds what to compare with") from None
+    except subprocess.CalledProcessError as error:
+        raise PipelineError(
+            f"git has no committed results to compare with: {error.stderr.strip()}. Run the "
+            "command in a clone, or name another commit with --revision."
+        ) from None
+    return done.stdout
