@@ -6,6 +6,8 @@ modulation with nonuniform spacing of levels"). Most pixels of an image on black
 gives strokes of any brightness about the same value, which a weight of +1 or -1 cannot do.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,13 +16,17 @@ _LEVELS = 256
 _CHUNK = 1000
 
 
+@cache
 def curve(gamma: int) -> NDArray[np.uint8]:
     """Return the table, (256) uint8, of floor(256 (x / 256)^(1 / gamma)): x itself for gamma 1."""
     # In integers, for a power may differ between platforms: the largest y whose power is below.
     x = range(_LEVELS)
     powers = [y**gamma for y in range(_LEVELS)]
     scale = _LEVELS ** (gamma - 1)
-    return np.array([sum(power <= value * scale for power in powers) - 1 for value in x], np.uint8)
+    table = np.array([sum(power <= value * scale for power in powers) - 1 for value in x], np.uint8)
+    # It is everybody's.
+    table.flags.writeable = False
+    return table
 
 
 def brighten(images: NDArray[np.uint8], gamma: int) -> NDArray[np.uint8]:

@@ -195,7 +195,16 @@ def test_a_wrong_number_is_named(function: str, name: str, number: Any) -> None:
 @pytest.mark.parametrize("number", [-1, 2**70, 1.5])
 def test_a_wrong_number_of_a_network_is_named(number: Any) -> None:
     bits, ones = [np.zeros((3, 3), np.uint8)], np.ones(3, np.float32)
-    with pytest.raises((TypeError, ValueError), match=r"^pixel_bits must be"):
-        kernels.Network(number, [20], bits, [], ones, ones)
+    levels = np.zeros(256, np.uint8)
     with pytest.raises((TypeError, ValueError), match=r"^inputs must be"):
-        kernels.Network(4, [number], bits, [], ones, ones)
+        kernels.Network(levels, [number], bits, [], ones, ones)
+
+
+@pytest.mark.parametrize("damage", ["list", "type", "stride"])
+def test_wrong_levels_of_a_network_are_named(damage: str) -> None:
+    make, message = DAMAGES[damage]
+    bits, ones = [np.zeros((3, 3), np.uint8)], np.ones(3, np.float32)
+    with pytest.raises((TypeError, ValueError), match=f"^levels {message}"):
+        kernels.Network(make(np.zeros(256, np.uint8)), [20], bits, [], ones, ones)
+    with pytest.raises(ValueError, match=r"^levels must have 256 elements"):
+        kernels.Network(np.zeros(255, np.uint8), [20], bits, [], ones, ones)

@@ -14,34 +14,44 @@ from tests.oracle import every_set, nibbles, pack, random_bits, signs
 WIDTHS = st.lists(st.integers(1, 150), min_size=2, max_size=5)
 
 
+# What a byte of a pixel stands for, for so many bits; and curves, with a step of several levels.
+SHIFTS = [(np.arange(256) >> (8 - bits)).astype(np.uint8) for bits in range(1, 5)]
+CURVES = [
+    np.zeros(256, np.uint8),
+    np.full(256, 15, np.uint8),
+    np.repeat([0, 9, 15], [1, 254, 1]).astype(np.uint8),
+    (16 * (np.arange(256) / 256) ** (1 / 3)).astype(np.uint8),
+]
+
+
 def build(
-    widths: list[int], pixel_bits: int, bits: list[np.ndarray], thresholds: list[np.ndarray]
+    widths: list[int], levels: np.ndarray, bits: list[np.ndarray], thresholds: list[np.ndarray]
 ) -> Any:
     scale = np.linspace(-2, 2, widths[-1], dtype=np.float32)
     shift = np.linspace(1, -3, widths[-1], dtype=np.float32)
     packed = [pack(matrix) for matrix in bits]
-    return kernels.Network(pixel_bits, widths[:-1], packed, thresholds, scale, shift), scale, shift
+    return kernels.Network(levels, widths[:-1], packed, thresholds, scale, shift), scale, shift
 
 
 @every_set
 @given(
     widths=WIDTHS,
     images=st.sampled_from([1, 2, 31, 64, 65, 150]),
-    pixel_bits=st.integers(1, 4),
+    levels=st.sampled_from(SHIFTS + CURVES),
     seed=st.integers(0, 2**32 - 1),
     threads=st.integers(1, 4),
 )
 @settings(max_examples=150)
 def test_scores(
-    which: str, widths: list[int], images: int, pixel_bits: int, seed: int, threads: int
+    which: str, widths: list[int], images: int, levels: np.ndarray, seed: int, threads: int
 ) -> None:
     generator = np.random.default_rng(seed)
     pixels = generator.integers(0, 256, (images, widths[0]), dtype=np.uint8)
     bits = [random_bits(seed + i, n, k) for i, (k, n) in enumerate(pairwise(widths))]
     thresholds = [generator.integers(-40, 40, n).astype(np.int32) for n in widths[1:-1]]
-    network, scale, shift = build(widths, pixel_bits, bits, thresholds)
+    network, scale, shift = build(widths, levels, bits, thresholds)
 
-    x = pixels.astype(np.int64) >> (8 - pixel_bits)
+    x = levels[pixels].astype(np.int64)
     encoded = nibbles(x.astype(np.uint8))
     for matrix, limits in zip(bits[:-1], thresholds, strict=True):
         x = np.where(x @ signs(matrix).T >= limits, 1, -1)
@@ -65,7 +75,7 @@ def test_extreme_thresholds(which: str, width: int) -> None:
     second = np.ones((len(limits), width), np.uint8)
     last = np.eye(len(limits), dtype=np.uint8)
     network = kernels.Network(
-        4,
+        SHIFTS[3],
         [8, width, len(limits)],
         [pack(ones), pack(second), pack(last)],
         [all_ones, limits],
@@ -78,33 +88,49 @@ def test_extreme_thresholds(which: str, width: int) -> None:
     np.testing.assert_array_equal(scores[0], signs(last) @ hidden)
 
 
+L4 = SHIFTS[3]
 BITS = [pack(random_bits(1, 5, 20)), pack(random_bits(2, 3, 5))]
 LIMITS = [np.zeros(5, np.int32)]
 ONES = np.ones(3, np.float32)
 
 
 def scores_of(images: np.ndarray, out: np.ndarray, **options: Any) -> None:
-    kernels.Network(4, [20, 5], BITS, LIMITS, ONES, ONES).scores(images, out, **options)
+    kernels.Network(L4, [20, 5], BITS, LIMITS, ONES, ONES).scores(images, out, **options)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: kernels.Network(5, [20, 5], BITS, LIMITS, ONES, ONES), "pixel_bits must be in"),
-        (lambda: kernels.Network(4, [20], BITS, LIMITS, ONES, ONES), "bits and inputs must have"),
-        (lambda: kernels.Network(4, [], [], [], ONES, ONES), "bits and inputs must have"),
-        (lambda: kernels.Network(4, [25, 5], BITS, LIMITS, ONES, ONES), "bits must have 4"),
-        (lambda: kernels.Network(4, [20, 6], BITS, LIMITS, ONES, ONES), "inputs must be the out"),
-        (lambda: kernels.Network(4, [0, 5], BITS, LIMITS, ONES, ONES), "inputs must be in 1"),
         (
-            lambda: kernels.Network(4, [20, 5], BITS, [np.zeros(4, np.int32)], ONES, ONES),
+            lambda: kernels.Network(L4 + np.uint8(1), [20, 5], BITS, LIMITS, ONES, ONES),
+            "levels must be at most 15",
+        ),
+        (
+            lambda: kernels.Network(L4[::-1].copy(), [20, 5], BITS, LIMITS, ONES, ONES),
+            "levels must not fall",
+        ),
+        (
+            lambda: kernels.Network(L4, [20], BITS, LIMITS, ONES, ONES),
+            "bits and inputs must have",
+        ),
+        (lambda: kernels.Network(L4, [], [], [], ONES, ONES), "bits and inputs must have"),
+        (lambda: kernels.Network(L4, [25, 5], BITS, LIMITS, ONES, ONES), "bits must have 4"),
+        (
+            lambda: kernels.Network(L4, [20, 6], BITS, LIMITS, ONES, ONES),
+            "inputs must be the out",
+        ),
+        (lambda: kernels.Network(L4, [0, 5], BITS, LIMITS, ONES, ONES), "inputs must be in 1"),
+        (
+            lambda: kernels.Network(L4, [20, 5], BITS, [np.zeros(4, np.int32)], ONES, ONES),
             "thresholds must have 5",
         ),
         (
-            lambda: kernels.Network(4, [20, 5], BITS, [np.full(5, -(2**31), np.int32)], ONES, ONES),
+            lambda: kernels.Network(
+                L4, [20, 5], BITS, [np.full(5, -(2**31), np.int32)], ONES, ONES
+            ),
             "thresholds must be above",
         ),
-        (lambda: kernels.Network(4, [20, 5], BITS, LIMITS, ONES[:2], ONES), "scale must have 3"),
+        (lambda: kernels.Network(L4, [20, 5], BITS, LIMITS, ONES[:2], ONES), "scale must have 3"),
         (
             lambda: scores_of(np.zeros((2, 19), np.uint8), np.empty((2, 3), np.float32)),
             "images must have 20 pixels",

@@ -4,7 +4,8 @@ import binary_kernels as kernels
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.gamma import brighten
+from pipeline.gamma import curve
+from pipeline.packed_engine.encoding import BITS_OF_A_PIXEL
 from pipeline.packed_engine.model import PackedModel
 
 
@@ -13,11 +14,11 @@ class Predictor:
 
     def __init__(self, model: PackedModel, threads: int) -> None:
         self._classes, self._threads = model.widths[-1], threads
-        self._gamma = model.pixel_gamma
+        levels = curve(model.pixel_gamma) >> (BITS_OF_A_PIXEL - model.pixel_bits)
         last = model.last
         self._passes = [
             kernels.Network(
-                model.pixel_bits,
+                levels,
                 list(model.widths[:-1]),
                 [*(layer.bits for layer in model.hidden), last.bits],
                 [layer.thresholds[number] for layer in model.hidden],
@@ -29,16 +30,16 @@ class Predictor:
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (batch, classes) class scores of images, (batch, pixels), a byte a pixel."""
-        return self._mean(brighten(images, self._gamma), encoded=False)
+        return self._mean(images, encoded=False)
 
     def encoded_scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the same of images that `encoding.encode` has made, (batch, bytes)."""
         return self._mean(images, encoded=True)
 
     def _mean(self, images: NDArray[np.uint8], *, encoded: bool) -> NDArray[np.float32]:
+        if len(self._passes) == 1:
+            return self._scores(self._passes[0], images, encoded)
         first, *others = (self._scores(each, images, encoded) for each in self._passes)
-        if not others:
-            return first
         # Divided before they are added, so that no sum of finite scores overflows.
         count = np.float32(len(self._passes))
         mean = first / count

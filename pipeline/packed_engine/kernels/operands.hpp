@@ -17,10 +17,18 @@ struct Output {
 // How small integers lie in a byte.
 enum class Form {
   nibbles,  // two a byte, 0..15, the first in the lower half: pixels
-  pixels,   // one a byte, of which the bits from `shift` (4 to 7) on count
+  pixels,   // one a byte, which stands for a level of 0..15
   small,    // one a byte, -7..7: gradients of up to 4 bits
   low,      // the lower half of a byte -112..127, 0..15: gradients of 8 bits, with ...
   high,     // ... its upper half, -7..7: the byte is 16 high + low
+};
+
+// What bytes of pixels stand for: levels of 0..15, none below that of a smaller byte.
+struct Levels {
+  std::uint8_t of[256];
+  // The smallest byte of level v + 1 or above, for every v below `count`.
+  std::uint8_t first[15];
+  std::size_t count;
 };
 
 // Rows of small integers. With an index, row m is row index[m] of the data: a batch of images is
@@ -30,7 +38,7 @@ struct IntRows {
   std::size_t stride;
   const std::int64_t* index;
   Form form;
-  int shift = 0;
+  const Levels* levels = nullptr;  // of Form::pixels
 
   const std::uint8_t* row(std::size_t m) const {
     return data + (index == nullptr ? m : static_cast<std::size_t>(index[m])) * stride;

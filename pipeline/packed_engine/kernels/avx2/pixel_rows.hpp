@@ -31,25 +31,23 @@ struct Row {
   int sum;
 };
 
-// Pixels [first, first + count) of row m as nibbles, 0 past the row's `elements`.
+// Pixels [first, first + count) of row m as nibbles, 0 past the row's `elements`. See
+// `multiply_pixels` of the form.
+template <typename Form>
 void read_nibbles(IntRows x, std::size_t m, std::size_t first, std::size_t count,
-                  std::size_t elements, std::uint8_t* out) {
+                  std::size_t elements, const Form& form, std::uint8_t* out) {
   const std::uint8_t* row = x.row(m);
   const std::size_t last = smaller(elements, first + count);
   std::size_t k = first;
   auto* to = reinterpret_cast<__m128i*>(out);
-  if (x.form == Form::nibbles) {
+  if (x.form == kernels::Form::nibbles) {
     for (; k + kBlock <= last; k += kBlock, ++to) {
       _mm_store_si128(to, _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + k / 2)));
     }
   } else {
-    const __m128i shift = _mm_cvtsi32_si128(x.shift);
-    // A shift of 16 bits brings those of the neighbour.
-    const __m256i mask = _mm256_set1_epi8(static_cast<char>(0xFF >> x.shift));
     const __m256i places = _mm256_set1_epi16(0x1001);
     for (; k + kBlock <= last; k += kBlock, ++to) {
-      const __m256i pixels = _mm256_and_si256(_mm256_srl_epi16(load(row + k), shift), mask);
-      const __m256i pairs = _mm256_maddubs_epi16(pixels, places);
+      const __m256i pairs = _mm256_maddubs_epi16(form.levels(load(row + k)), places);
       const __m256i packed = _mm256_packus_epi16(pairs, pairs);
       _mm_store_si128(to, _mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0b1000)));
     }
@@ -58,8 +56,8 @@ void read_nibbles(IntRows x, std::size_t m, std::size_t first, std::size_t count
   std::uint8_t* end = out + count / 2;
   for (std::uint8_t* byte = bytes; byte < end; ++byte) *byte = 0;
   for (std::size_t i = 0; k < last; ++k, ++i) {
-    const int pixel = x.form == Form::nibbles ? row[k / 2] >> (k % 2 * 4) & 15
-                                              : row[k] >> x.shift;
+    const int pixel = x.form == kernels::Form::nibbles ? row[k / 2] >> (k % 2 * 4) & 15
+                                                       : x.levels->of[row[k]];
     bytes[i / 2] = static_cast<std::uint8_t>(bytes[i / 2] | pixel << (i % 2 * 4));
   }
 }
@@ -70,6 +68,7 @@ struct BlockSums {
 };
 
 // The product. Form has
+// - levels(bytes): those that 32 bytes of pixels stand for;
 // - keep(nibbles, blocks, kept, row): of a row's blocks of nibbles, those of the groups that are not
 //   0 to `kept`, their offsets to the row, and their number and sum;
 // - make(kept, row): the row's tables from them;
@@ -96,7 +95,7 @@ void multiply_pixels(IntRows x, std::size_t elements, GroupOperand b, Output out
         rows[r].tables = tables.get() + r * most_tables * kTable;
         rows[r].offsets = offsets.get() + r * most_tables;
         read_nibbles(x, row + r, first, blocks * kBlock, smaller(elements, first + groups * kGroup),
-                     nibbles.get());
+                     form, nibbles.get());
         form.keep(nibbles.get(), blocks, kept.get(), rows[r]);
         form.make(kept.get(), rows[r]);
       }

@@ -96,6 +96,18 @@ BlockSums look_up(const Row& row, const std::uint8_t* block) {
 }
 
 struct PixelForm {
+  const Levels* of_pixels;
+
+  __m256i levels(__m256i pixels) const {
+    // A byte's level is how many of the levels' first bytes it reaches.
+    __m256i sum = _mm256_setzero_si256();
+    for (std::size_t v = 0; v < of_pixels->count; ++v) {
+      const __m256i first = _mm256_set1_epi8(static_cast<char>(of_pixels->first[v]));
+      const __m256i reached = _mm256_cmpeq_epi8(_mm256_max_epu8(pixels, first), pixels);
+      sum = _mm256_sub_epi8(sum, reached);
+    }
+    return sum;
+  }
   void keep(const std::uint8_t* nibbles, std::size_t blocks, std::uint16_t* kept, Row& row) const {
     keep_groups(nibbles, blocks, kept, row);
   }
@@ -107,7 +119,7 @@ struct PixelForm {
 
 void pixels_by_bits(IntRows x, std::size_t elements, GroupOperand b, Output out,
                     products::Range range) {
-  multiply_pixels(x, elements, b, out, range, PixelForm{});
+  multiply_pixels(x, elements, b, out, range, PixelForm{x.levels});
 }
 
 }  // namespace

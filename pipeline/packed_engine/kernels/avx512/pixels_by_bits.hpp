@@ -125,7 +125,20 @@ BlockSums look_up(const Row& row, const std::uint8_t* block) {
 
 struct PixelForm {
   PixelTables tables;
+  __m512i levels_of[4];
 
+  explicit PixelForm(const Levels* of_pixels) {
+    if (of_pixels == nullptr) return;
+    for (std::size_t i = 0; i < 4; ++i) levels_of[i] = load_wide(of_pixels->of + i * kRegister);
+  }
+
+  __m256i levels(__m256i pixels) const {
+    // Each half of the 256 entries is looked up by the lower seven bits; the top bit chooses.
+    const __m512i x = _mm512_castsi256_si512(pixels);
+    const __m512i low = _mm512_permutex2var_epi8(levels_of[0], x, levels_of[1]);
+    const __m512i high = _mm512_permutex2var_epi8(levels_of[2], x, levels_of[3]);
+    return _mm512_castsi512_si256(_mm512_mask_blend_epi8(_mm512_movepi8_mask(x), low, high));
+  }
   void keep(const std::uint8_t* nibbles, std::size_t blocks, std::uint16_t* kept, Row& row) const {
     keep_groups(nibbles, blocks, kept, row);
   }
@@ -137,7 +150,7 @@ struct PixelForm {
 
 void pixels_by_bits(IntRows x, std::size_t elements, GroupOperand b, Output out,
                     products::Range range) {
-  multiply_pixels(x, elements, b, out, range, PixelForm{});
+  multiply_pixels(x, elements, b, out, range, PixelForm{x.levels});
 }
 
 }  // namespace

@@ -12,11 +12,9 @@ using kernels::IntRows;
 using kernels::LayerBits;
 using kernels::Network;
 
-constexpr int kPixelBits = 8;
-
 struct PackedNetwork {
   Network network;
-  int pixel_bits;
+  kernels::Levels levels;
 };
 
 std::vector<float> check_floats(nb::handle object, const char* name, std::size_t size) {
@@ -31,12 +29,25 @@ void check_inputs(std::size_t inputs, std::size_t most) {
   }
 }
 
-void build(PackedNetwork* self, nb::handle pixel_bits_object,
+kernels::Levels check_levels(nb::handle object) {
+  const auto array = check<const std::uint8_t>(object, "levels", 1);
+  require(array.shape, 0, 256, "levels");
+  kernels::Levels levels{};
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    const std::uint8_t level = array.data[byte];
+    if (level > 15) throw nb::value_error("levels must be at most 15");
+    if (byte > 0 && level < array.data[byte - 1]) throw nb::value_error("levels must not fall");
+    levels.of[byte] = level;
+    while (levels.count < level) levels.first[levels.count++] = static_cast<std::uint8_t>(byte);
+  }
+  return levels;
+}
+
+void build(PackedNetwork* self, nb::handle levels_object,
            const std::vector<nb::object>& inputs_objects,
            const std::vector<nb::object>& bits, const std::vector<nb::object>& thresholds,
            nb::handle scale, nb::handle shift) {
-  const auto pixel_bits =
-      static_cast<int>(to_integer(pixel_bits_object, "pixel_bits", 1, 4, "1..4"));
+  const kernels::Levels levels = check_levels(levels_object);
   std::vector<std::size_t> inputs;
   for (const auto& each : inputs_objects) inputs.push_back(to_count(each, "inputs"));
   if (bits.empty() || bits.size() != inputs.size() || bits.size() != thresholds.size() + 1) {
@@ -66,7 +77,7 @@ void build(PackedNetwork* self, nb::handle pixel_bits_object,
   const std::size_t classes = layers.back().outputs;
   kernels::ScoreScale last{check_floats(scale, "scale", classes),
                            check_floats(shift, "shift", classes)};
-  new (self) PackedNetwork{Network(layers, std::move(below), std::move(last)), pixel_bits};
+  new (self) PackedNetwork{Network(layers, std::move(below), std::move(last)), levels};
 }
 
 void scores(const PackedNetwork& self, nb::handle images_object, nb::handle out_object,
@@ -82,7 +93,8 @@ void scores(const PackedNetwork& self, nb::handle images_object, nb::handle out_
   require(out.shape, 0, images.shape[0], "out");
   require(out.shape, 1, self.network.classes(), "out");
   const IntRows rows{images.data, images.shape[1], nullptr,
-                     encoded ? Form::nibbles : Form::pixels, kPixelBits - self.pixel_bits};
+                     encoded ? Form::nibbles : Form::pixels,
+                     encoded ? nullptr : &self.levels};
   const int team = checked_threads(threads);
   const auto& set = chosen(name);
   nb::gil_scoped_release unlocked;
@@ -93,15 +105,16 @@ void scores(const PackedNetwork& self, nb::handle images_object, nb::handle out_
 
 void bind_network(nb::module_& m) {
   nb::class_<PackedNetwork>(m, "Network", "A trained network, which never changes.")
-      .def("__init__", &build, "pixel_bits"_a, "inputs"_a, "bits"_a, "thresholds"_a, "scale"_a,
+      .def("__init__", &build, "levels"_a, "inputs"_a, "bits"_a, "thresholds"_a, "scale"_a,
            "shift"_a,
-           "Copy a network. pixel_bits: how many bits of a pixel it reads, 1 to 4. Of each layer:\n"
-           "inputs, and bits, (outputs, ceil(inputs / 8)) uint8. Of each but the last: thresholds,\n"
-           "(outputs) int32, at which a sum makes a 1. scale, shift: (classes) float32.")
+           "Copy a network. levels: (256) uint8 of 0..15, none below the one before: what a byte of a\n"
+           "pixel stands for. Of each layer: inputs, and bits, (outputs, ceil(inputs / 8)) uint8. Of\n"
+           "each but the last: thresholds, (outputs) int32, at which a sum makes a 1. scale, shift:\n"
+           "(classes) float32.")
       .def("scores", &scores, "images"_a, "out"_a, nb::kw_only(), "encoded"_a = false,
            "threads"_a = 1, "instruction_set"_a = "",
            "Write the scores of images to out, (images, classes) float32. images: (images, pixels)\n"
-           "uint8, or if `encoded` two pixels a byte, (images, bytes), of the bits that it reads.");
+           "uint8, or if `encoded` two levels a byte, (images, bytes).");
 }
 
 }  // namespace bindings

@@ -8,7 +8,7 @@ namespace kernels {
 inline int integer(IntRows a, std::size_t m, std::size_t k) {
   const std::uint8_t* row = a.row(m);
   if (a.form == Form::nibbles) return row[k / 2] >> (k % 2 * 4) & 15;
-  if (a.form == Form::pixels) return row[k] >> a.shift;
+  if (a.form == Form::pixels) return a.levels->of[row[k]];
   const int value = static_cast<std::int8_t>(row[k]);
   const int low = value & 15;
   if (a.form == Form::small) return value;
