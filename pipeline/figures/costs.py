@@ -20,6 +20,8 @@ LABELS = {
     "process_memory_mib": "process memory, MiB",
 }
 BAR_SHARE = 0.8
+# So small that the labels of neighbours do not touch.
+LABEL_SIZE = 9
 
 
 def draw_costs(costs: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
@@ -82,7 +84,7 @@ def _logarithmic(ax: Axes) -> None:
 def _bars(ax: Axes, table: pd.DataFrame, column: str, colours: dict[str, str]) -> None:
     for position, colour, row in _positions(table, colours):
         bar = ax.bar(position, row[column], BAR_SHARE / len(colours), color=colour)
-        ax.bar_label(bar, fmt=_short, fontsize=11, padding=2)
+        ax.bar_label(bar, fmt=_short, fontsize=LABEL_SIZE, padding=2)
     _name_groups(ax, table)
 
 
@@ -98,10 +100,11 @@ def _accuracy_points(ax: Axes, accuracy: pd.DataFrame, colours: dict[str, str]) 
         )
         ax.annotate(
             f"{row['test_accuracy']:.1f}",
-            (position, row["test_accuracy"]),
-            xytext=(9, 4),
+            (position, row["test_accuracy"] + (spread or 0)),
+            xytext=(0, 8),
             textcoords="offset points",
-            fontsize=11,
+            fontsize=LABEL_SIZE,
+            ha="center",
         )
     _name_groups(ax, accuracy)
     ax.set(title="accuracy (axis cut)", ylabel="test accuracy, %")

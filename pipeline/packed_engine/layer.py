@@ -19,7 +19,7 @@ from pipeline.packed_engine.encoding import padded
 from pipeline.packed_engine.normalization import EPSILON, PANEL, Normalization
 from pipeline.packed_engine.operands import Operand
 from pipeline.packed_engine.weights import BinaryWeights, Rate
-from pipeline.packed_engine.workspace import Workspace
+from pipeline.packed_engine.workspace import Workspace, own_memory
 from pipeline.phases import Phases
 
 # Four panels at a batch of 5,000, the fewest that the products of pixels take together. Twice as
@@ -120,7 +120,7 @@ class BinaryLayer:
             noise: the amplitude of the weights' stochastic binarization, 0 for deterministic.
         """
         if self.bits.shape[0] != len(x):
-            self.bits = np.empty((len(x), -(-self.outputs // 8)), np.uint8)
+            self.bits = own_memory((len(x), -(-self.outputs // 8)), np.uint8)
         draw = self._draws.of(Purpose.ACTIVATIONS) if self._stochastic else None
         for block, sums in self._forward_blocks(x, noise, whole=False):
             self._phases.enter("normalization")

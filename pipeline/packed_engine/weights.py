@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.packed_engine.draws import Draws, Purpose
 from pipeline.packed_engine.encoding import padded
+from pipeline.packed_engine.workspace import own_memory
 
 BETA1 = 0.9
 BETA2 = 0.999
@@ -114,12 +115,13 @@ class LatentWeights:
         generator = np.random.Generator(np.random.Philox(key=[draws.seed, draws.layer]))
         shape = (outputs, padded(inputs))
         narrow = state_bits < 32
-        self._latent = np.zeros(shape, np.int16 if narrow else np.float32)
+        self._latent = own_memory(shape, np.int16 if narrow else np.float32)
         for row in self._latent:
             uniform = generator.random(inputs, np.float32) * 2 - 1
             row[:inputs] = uniform * (latent_range * (2**15 - 1 if narrow else 1))
-        moment = {8: np.uint8, 16: np.uint16, 32: np.float32}[state_bits]
-        self._m, self._v = np.zeros(shape, moment), np.zeros(shape, moment)
+        moments: dict[int, type[np.generic]] = {8: np.uint8, 16: np.uint16, 32: np.float32}
+        moment = moments[state_bits]
+        self._m, self._v = own_memory(shape, moment), own_memory(shape, moment)
 
     def pack(self, noise: float) -> NDArray[np.uint8]:
         """See `BinaryWeights`."""
@@ -180,7 +182,7 @@ class FlippedWeights:
         generator = np.random.Generator(np.random.Philox(key=[draws.seed, draws.layer]))
         bits = generator.integers(0, 2, (outputs, inputs), np.uint8)
         self._bits = np.packbits(bits, axis=1, bitorder="little")
-        self._m = np.zeros((outputs, padded(inputs)), np.float32)
+        self._m = own_memory((outputs, padded(inputs)), np.float32)
 
     def pack(self, noise: float) -> NDArray[np.uint8]:
         """Return a copy of the bits: the step's own, which `update` does not change."""

@@ -31,7 +31,7 @@ class Workspace:
             # The old memory goes first: growing must not hold both.
             self._buffers.pop(name, None)
             self._views = {key: view for key, view in self._views.items() if key[0] != name}
-            self._buffers[name] = _own_memory(size)
+            self._buffers[name] = own_memory((size,), np.uint8)
         return self._buffers[name][:size].view(dtype).reshape(shape)
 
     def bytes_of(self, *names: str) -> int:
@@ -44,7 +44,12 @@ class Workspace:
         return self.bytes_of(*self._buffers)
 
 
-def _own_memory(size: int) -> NDArray[np.uint8]:
-    # Pages of their own go back when they are freed. In the C library's heap, buffers that grow
-    # leave holes, which no later one fits: 2 to 3 MiB at a batch of 5,000.
-    return np.frombuffer(mmap.mmap(-1, size), np.uint8)
+def own_memory(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+    """Return an array of zeros in pages of its own.
+
+    They go back when the array is freed. In the C library's heap, what is freed leaves holes, which
+    larger arrays do not fit: some MiB at a batch of 5,000.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    return np.frombuffer(mmap.mmap(-1, size, flags=flags), dtype).reshape(shape)
