@@ -27,7 +27,7 @@ import numpy as np
 
 width = 1_000_000
 network = kernels.Network(
-    4,
+    np.zeros(256, np.uint8),
     [1, width],
     [np.ones((width, 1), np.uint8), np.ones((2, width // 8), np.uint8)],
     [np.zeros(width, np.int32)],
