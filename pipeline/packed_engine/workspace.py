@@ -49,7 +49,13 @@ def own_memory(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
 
     They go back when the array is freed. In the C library's heap, what is freed leaves holes, which
     larger arrays do not fit: some MiB at a batch of 5,000.
+
+    Raises:
+        MemoryError: there is not so much.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    return np.frombuffer(mmap.mmap(-1, size, flags=flags), dtype).reshape(shape)
+    try:
+        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"{size} bytes for an array of shape {shape}: {error.strerror}") from None
+    return np.frombuffer(pages, dtype).reshape(shape)
