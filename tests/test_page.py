@@ -269,6 +269,19 @@ def opening(path: Path, browser: Browser) -> Iterator[Page]:
     tab.close()
 
 
+@pytest.mark.parametrize("architectures", [ARCHITECTURES[:1], ARCHITECTURES])
+def test_an_accuracy_that_was_never_reached_leaves_the_chart_empty(
+    tables: Path, browser: Browser, architectures: tuple[str, ...]
+) -> None:
+    path = tables / "time_to_accuracy.csv"
+    table = pd.read_csv(path)
+    table.loc[table["architecture"].isin(architectures), "seconds"] = None
+    table.to_csv(path, index=False)
+    page()
+    with opening(PAGE, browser):
+        pass
+
+
 @pytest.fixture
 def opened(tables: Path, browser: Browser) -> Iterator[Page]:
     """The page of the small tables in a browser."""

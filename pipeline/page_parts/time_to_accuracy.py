@@ -20,11 +20,14 @@ def section(tables: Tables) -> Section:
     table = tables["time_to_accuracy"]
     base = vega.rows("time_to_accuracy", "architecture").transform_filter("isValid(datum.seconds)")
     targets = sorted(table["target"].unique().tolist())
-    x = alt.X("seconds:Q", **vega.logarithmic("seconds of training"))
+    # Of all architectures: one may have reached nothing, and has no extent of its own.
+    seconds = table["seconds"].dropna()
+    extent = (1.0, 10.0) if seconds.empty else (float(seconds.min()), float(seconds.max()))
+    x = alt.X("seconds:Q", **vega.logarithmic("seconds of training", domain=extent))
     y = alt.Y(
         "target:Q",
         axis=alt.Axis(format="~r", title="accuracy reached, %", values=targets),
-        scale=alt.Scale(zero=False, padding=12),
+        scale=alt.Scale(zero=False, padding=12, domain=[targets[0], targets[-1]]),
     )
     line = base.mark_line().encode(
         x=x, y=y, color=vega.colour("method", tables.methods), order="target:Q"

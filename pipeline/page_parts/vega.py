@@ -81,16 +81,20 @@ def method_axis(series: Series) -> alt.Y:
     return alt.Y("method:N", sort=series.names, axis=axis)
 
 
-def logarithmic(title: str, values: list[int] | None = None) -> dict[str, Any]:
+def logarithmic(
+    title: str, values: list[int] | None = None, domain: tuple[float, float] | None = None
+) -> dict[str, Any]:
     """Return scale and axis of a logarithmic channel.
 
-    Ticks are at `values`, or else at 1, 2 and 5 of every decade.
+    Ticks are at `values`, or else at 1, 2 and 5 of every decade. Without a domain it is that of
+    the data, of which there must be some.
     """
     axis = alt.Axis(
         format="~r", grid=values is None, title=title or None, values=values or ONE_TWO_FIVE
     )
     # Without a margin, the outermost points lie on the axis.
-    return {"scale": alt.Scale(type="log", nice=False, padding=12), "axis": axis}
+    extent = {} if domain is None else {"domain": list(domain)}
+    return {"scale": alt.Scale(type="log", nice=False, padding=12, **extent), "axis": axis}
 
 
 def short(value: str) -> str:
