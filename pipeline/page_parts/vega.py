@@ -93,8 +93,13 @@ def logarithmic(
         format="~r", grid=values is None, title=title or None, values=values or ONE_TWO_FIVE
     )
     # Without a margin, the outermost points lie on the axis.
-    extent = {} if domain is None else {"domain": list(domain)}
-    return {"scale": alt.Scale(type="log", nice=False, padding=12, **extent), "axis": axis}
+    scale = alt.Scale(
+        type="log",
+        nice=False,
+        padding=12,
+        domain=alt.Undefined if domain is None else list(domain),
+    )
+    return {"scale": scale, "axis": axis}
 
 
 def short(value: str) -> str:
