@@ -40,22 +40,36 @@ def build(
     levels=st.sampled_from(SHIFTS + CURVES),
     seed=st.integers(0, 2**32 - 1),
     threads=st.integers(1, 4),
+    passes=st.integers(1, 5),
 )
 @settings(max_examples=150)
 def test_scores(
-    which: str, widths: list[int], images: int, levels: np.ndarray, seed: int, threads: int
+    which: str,
+    widths: list[int],
+    images: int,
+    levels: np.ndarray,
+    seed: int,
+    threads: int,
+    passes: int,
 ) -> None:
+    """Also of several passes, which share the sums of the first layer."""
     generator = np.random.default_rng(seed)
     pixels = generator.integers(0, 256, (images, widths[0]), dtype=np.uint8)
     bits = [random_bits(seed + i, n, k) for i, (k, n) in enumerate(pairwise(widths))]
-    thresholds = [generator.integers(-40, 40, n).astype(np.int32) for n in widths[1:-1]]
+    thresholds = [generator.integers(-40, 40, (passes, n)).astype(np.int32) for n in widths[1:-1]]
     network, scale, shift = build(widths, levels, bits, thresholds)
 
-    x = levels[pixels].astype(np.int64)
-    encoded = nibbles(x.astype(np.uint8))
-    for matrix, limits in zip(bits[:-1], thresholds, strict=True):
-        x = np.where(x @ signs(matrix).T >= limits, 1, -1)
-    expected = (x @ signs(bits[-1]).T).astype(np.float32) * scale + shift
+    read = levels[pixels].astype(np.int64)
+    encoded = nibbles(read.astype(np.uint8))
+    # Without a layer between there is nothing that passes could differ in.
+    count = passes if thresholds else 1
+    expected = np.zeros((images, widths[-1]), np.float32)
+    for number in range(count):
+        x = read
+        for matrix, limits in zip(bits[:-1], thresholds, strict=True):
+            x = np.where(x @ signs(matrix).T >= limits[number], 1, -1)
+        scores = (x @ signs(bits[-1]).T).astype(np.float32) * scale + shift
+        expected += scores / np.float32(count)
 
     for given_images, is_encoded in ((pixels, False), (encoded, True)):
         scores = np.full((images, widths[-1]), np.nan, np.float32)
@@ -78,7 +92,7 @@ def test_extreme_thresholds(which: str, width: int) -> None:
         SHIFTS[3],
         [8, width, len(limits)],
         [pack(ones), pack(second), pack(last)],
-        [all_ones, limits],
+        [all_ones[None], limits[None]],
         np.ones(len(limits), np.float32),
         np.zeros(len(limits), np.float32),
     )
@@ -90,7 +104,7 @@ def test_extreme_thresholds(which: str, width: int) -> None:
 
 L4 = SHIFTS[3]
 BITS = [pack(random_bits(1, 5, 20)), pack(random_bits(2, 3, 5))]
-LIMITS = [np.zeros(5, np.int32)]
+LIMITS = [np.zeros((1, 5), np.int32)]
 ONES = np.ones(3, np.float32)
 
 
@@ -121,12 +135,27 @@ def scores_of(images: np.ndarray, out: np.ndarray, **options: Any) -> None:
         ),
         (lambda: kernels.Network(L4, [0, 5], BITS, LIMITS, ONES, ONES), "inputs must be in 1"),
         (
-            lambda: kernels.Network(L4, [20, 5], BITS, [np.zeros(4, np.int32)], ONES, ONES),
+            lambda: kernels.Network(L4, [20, 5], BITS, [np.zeros((1, 4), np.int32)], ONES, ONES),
             "thresholds must have 5",
         ),
         (
+            lambda: kernels.Network(L4, [20, 5], BITS, [np.zeros((0, 5), np.int32)], ONES, ONES),
+            "thresholds must not be empty",
+        ),
+        (
             lambda: kernels.Network(
-                L4, [20, 5], BITS, [np.full(5, -(2**31), np.int32)], ONES, ONES
+                L4,
+                [20, 5, 3],
+                [*BITS, pack(random_bits(3, 3, 3))],
+                [np.zeros((2, 5), np.int32), np.zeros((3, 3), np.int32)],
+                ONES,
+                ONES,
+            ),
+            "thresholds must have 2",
+        ),
+        (
+            lambda: kernels.Network(
+                L4, [20, 5], BITS, [np.full((1, 5), -(2**31), np.int32)], ONES, ONES
             ),
             "thresholds must be above",
         ),

@@ -30,7 +30,7 @@ network = kernels.Network(
     np.zeros(256, np.uint8),
     [1, width],
     [np.ones((width, 1), np.uint8), np.ones((2, width // 8), np.uint8)],
-    [np.zeros(width, np.int32)],
+    [np.zeros((1, width), np.int32)],
     np.ones(2, np.float32),
     np.zeros(2, np.float32),
 )

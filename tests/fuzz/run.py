@@ -136,13 +136,15 @@ def _predict(model: PackedModel, random: Random) -> None:
 def _scores(model: PackedModel, x: np.ndarray) -> np.ndarray:
     """What the model's arrays say, in plain NumPy."""
     mean = np.zeros((len(x), model.widths[-1]), np.float32)
-    for number in range(model.passes):
+    # Without a layer between there is nothing that passes could differ in.
+    passes = model.passes if model.hidden else 1
+    for number in range(passes):
         y = x
         for layer in model.hidden:
             y = signs(_sums(y, layer.bits) >= layer.thresholds[number])
         sums = _sums(y, model.last.bits).astype(np.float32)
         scores = sums * model.last.scale + model.last.shift
-        mean += scores / np.float32(model.passes)
+        mean += scores / np.float32(passes)
     return mean
 
 

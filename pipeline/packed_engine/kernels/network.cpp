@@ -36,42 +36,40 @@ AlignedBytes in_groups(const AlignedBytes& weights, std::size_t inputs, std::siz
 
 }  // namespace
 
-Network::Network(const std::vector<LayerBits>& layers,
-                 std::vector<std::vector<std::int32_t>> below, ScoreScale last)
-    : last_(std::move(last)) {
+Network::Network(const std::vector<LayerBits>& layers, std::size_t passes,
+                 const std::vector<std::vector<std::int32_t>>& below, ScoreScale last)
+    : passes_(passes), last_(std::move(last)) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const LayerBits& bits = layers[i];
     const std::size_t panels = panels_for(bits.outputs);
     AlignedBytes weights = in_panels(bits, panels);
     if (i == 0) weights = in_groups(weights, bits.inputs, panels);
     std::vector<std::int32_t> limits;
-    if (i < below.size()) limits = std::move(below[i]);
-    // Features past the last are never 1.
-    limits.resize(panels * kPanel, std::numeric_limits<std::int32_t>::max());
+    if (i < below.size()) {
+      // Features past the last are never 1.
+      limits.resize(passes * panels * kPanel, std::numeric_limits<std::int32_t>::max());
+      for (std::size_t pass = 0; pass < passes; ++pass) {
+        std::copy_n(below[i].begin() + static_cast<std::ptrdiff_t>(pass * bits.outputs),
+                    bits.outputs,
+                    limits.begin() + static_cast<std::ptrdiff_t>(pass * panels * kPanel));
+      }
+    }
     const std::size_t narrow = i == 0 ? products::kMostIntsNarrow : products::kMostBitsNarrow;
     layers_.push_back({bits.inputs, bits.outputs, panels, bits.inputs > narrow,
                        std::move(weights), std::move(limits)});
   }
 }
 
-std::size_t Network::bytes_of_sums() const {
-  std::size_t most = 0;
-  for (const Layer& layer : layers_) {
-    most = std::max(most, layer.panels * kPanel * bytes_of(layer.wide));
-  }
-  return most;
-}
-
-std::size_t Network::bytes_of_bits() const {
-  std::size_t most = 0;
-  for (const Layer& layer : layers_) most = std::max(most, bytes_for(layer.outputs));
-  return most;
+std::size_t Network::bytes_of_sums(std::size_t layer) const {
+  return layers_[layer].panels * kPanel * bytes_of(layers_[layer].wide);
 }
 
 void Network::scores(const InstructionSet& set, IntRows images, std::size_t count, float* out,
                      int threads) const {
   std::size_t work = 0;
-  for (const Layer& layer : layers_) work += count * layer.inputs * layer.outputs;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    work += (i == 0 ? 1 : passes_) * count * layers_[i].inputs * layers_[i].outputs;
+  }
   const int team = worth_starting(work, kBitsMultiplied, threads);
   for_each_part(count, 1, team, [&](std::size_t begin, std::size_t end) {
     tile(set, images, begin, end, out);
@@ -81,45 +79,66 @@ void Network::scores(const InstructionSet& set, IntRows images, std::size_t coun
 void Network::tile(const InstructionSet& set, IntRows images, std::size_t begin, std::size_t end,
                    float* out) const {
   const std::size_t most = std::min(kTile, end - begin);
-  const AlignedBytes sums(most * bytes_of_sums());
-  const std::size_t bits_bytes = most * bytes_of_bits();
-  AlignedBytes bits(bits_bytes), next(bits_bytes);
+  std::size_t sums_bytes = 0, bits_bytes = 0;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    if (i > 0) sums_bytes = std::max(sums_bytes, bytes_of_sums(i));
+    bits_bytes = std::max(bits_bytes, bytes_for(layers_[i].outputs));
+  }
+  const AlignedBytes first_sums(most * bytes_of_sums(0)), sums(most * sums_bytes);
+  const AlignedBytes bits(most * bits_bytes);
   for (std::size_t first = begin; first < end; first += most) {
     const std::size_t rows = std::min(most, end - first);
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      const Layer& layer = layers_[i];
-      // Panels first.
-      const Output output{sums.get(), layer.wide, kPanel, rows * kPanel};
-      const products::Range range{0, rows, 0, layer.panels};
-      const std::size_t bytes = bytes_for(layer.inputs);
-      if (i == 0) {
-        IntRows part = images;
-        part.data += first * images.stride;
-        set.pixels->pixels_by_bits(part, layer.inputs, {layer.weights.get(), 2 * bytes}, output,
-                                   range);
-      } else {
-        set.products->bits_by_bits(bits.get(), layer.inputs, {layer.weights.get(), bytes}, output,
-                                   range);
+    IntRows part = images;
+    part.data += first * images.stride;
+    const Layer& pixels = layers_.front();
+    // Panels first. The passes differ in what follows these sums.
+    set.pixels->pixels_by_bits(part, pixels.inputs,
+                               {pixels.weights.get(), 2 * bytes_for(pixels.inputs)},
+                               {first_sums.get(), pixels.wide, kPanel, rows * kPanel},
+                               {0, rows, 0, pixels.panels});
+    for (std::size_t pass = 0; pass < passes_; ++pass) {
+      const std::uint8_t* from = first_sums.get();
+      for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
+        binarize(set, i, pass, from, rows, bits.get());
+        const Layer& layer = layers_[i + 1];
+        set.products->bits_by_bits(bits.get(), layer.inputs,
+                                   {layer.weights.get(), bytes_for(layer.inputs)},
+                                   {sums.get(), layer.wide, kPanel, rows * kPanel},
+                                   {0, rows, 0, layer.panels});
+        from = sums.get();
       }
-      if (i + 1 == layers_.size()) break;
-      const std::size_t stride = bytes_for(layer.outputs);
-      for (std::size_t p = 0; p < layer.panels; ++p) {
-        const std::size_t at = p * kPanel / 8;
-        set.thresholds->compare(sums.get() + p * rows * kPanel * bytes_of(layer.wide), layer.wide,
-                                layer.below.data() + p * kPanel, rows, next.get() + at,
-                                std::min(kPanel / 8, stride - at), stride);
-      }
-      std::swap(bits, next);
+      add_scores(pass, from, rows, out + first * classes());
     }
-    const Layer& layer = layers_.back();
-    for (std::size_t m = 0; m < rows; ++m) {
-      for (std::size_t n = 0; n < layer.outputs; ++n) {
-        const std::size_t at = (n / kPanel * rows + m) * kPanel + n % kPanel;
-        const auto sum = static_cast<float>(
-            layer.wide ? reinterpret_cast<const std::int32_t*>(sums.get())[at]
-                       : reinterpret_cast<const std::int16_t*>(sums.get())[at]);
-        out[(first + m) * layer.outputs + n] = sum * last_.scale[n] + last_.shift[n];
-      }
+  }
+}
+
+void Network::binarize(const InstructionSet& set, std::size_t index, std::size_t pass,
+                       const std::uint8_t* sums, std::size_t rows, std::uint8_t* bits) const {
+  const Layer& layer = layers_[index];
+  const std::size_t stride = bytes_for(layer.outputs);
+  const std::int32_t* below = layer.below.data() + pass * layer.panels * kPanel;
+  for (std::size_t p = 0; p < layer.panels; ++p) {
+    const std::size_t at = p * kPanel / 8;
+    set.thresholds->compare(sums + p * rows * kPanel * bytes_of(layer.wide), layer.wide,
+                            below + p * kPanel, rows, bits + at,
+                            std::min(kPanel / 8, stride - at), stride);
+  }
+}
+
+void Network::add_scores(std::size_t pass, const std::uint8_t* sums, std::size_t rows,
+                         float* out) const {
+  const Layer& layer = layers_.back();
+  const auto passes = static_cast<float>(passes_);
+  for (std::size_t m = 0; m < rows; ++m) {
+    for (std::size_t n = 0; n < layer.outputs; ++n) {
+      const std::size_t at = (n / kPanel * rows + m) * kPanel + n % kPanel;
+      const auto sum =
+          static_cast<float>(layer.wide ? reinterpret_cast<const std::int32_t*>(sums)[at]
+                                        : reinterpret_cast<const std::int16_t*>(sums)[at]);
+      // Divided before they are added, so that no sum of finite scores overflows.
+      const float score = (sum * last_.scale[n] + last_.shift[n]) / passes;
+      float& total = out[m * layer.outputs + n];
+      total = pass == 0 ? score : total + score;
     }
   }
 }

@@ -22,14 +22,14 @@ struct ScoreScale {
 
 class Network {
  public:
-  // layers: at least one; below: of each layer but the last, its thresholds less 1. What the
-  // layers point to is copied.
-  Network(const std::vector<LayerBits>& layers, std::vector<std::vector<std::int32_t>> below,
-          ScoreScale last);
+  // layers: at least one. passes: whose mean score is the prediction. below: of each layer but the
+  // last, its thresholds less 1, (passes, outputs). What the layers point to is copied.
+  Network(const std::vector<LayerBits>& layers, std::size_t passes,
+          const std::vector<std::vector<std::int32_t>>& below, ScoreScale last);
   Network(Network&&) = default;
 
-  // Write the scores, (count, classes), of images, which have no index. Threads divide them, as far as there is work
-  // for each.
+  // Write the scores, (count, classes), of images, which have no index. Threads divide them, as
+  // far as there is work for each.
   void scores(const InstructionSet& set, IntRows images, std::size_t count, float* out,
               int threads) const;
 
@@ -41,15 +41,20 @@ class Network {
     std::size_t inputs, outputs, panels;
     bool wide;              // its sums need 32 bits
     AlignedBytes weights;   // of the first layer in groups, of the others in panels
-    std::vector<std::int32_t> below;  // whole panels
+    std::vector<std::int32_t> below;  // (passes, whole panels)
   };
 
   void tile(const InstructionSet& set, IntRows images, std::size_t begin, std::size_t end,
             float* out) const;
-  std::size_t bytes_of_sums() const;
-  std::size_t bytes_of_bits() const;
+  // Bits of a layer's features, from its sums, (panels, rows, kPanel).
+  void binarize(const InstructionSet& set, std::size_t index, std::size_t pass,
+                const std::uint8_t* sums, std::size_t rows, std::uint8_t* bits) const;
+  // The share of a pass in the scores of so many rows.
+  void add_scores(std::size_t pass, const std::uint8_t* sums, std::size_t rows, float* out) const;
+  std::size_t bytes_of_sums(std::size_t layer) const;
 
   std::vector<Layer> layers_;
+  std::size_t passes_;
   ScoreScale last_;
 };
 

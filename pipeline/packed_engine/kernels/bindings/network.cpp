@@ -55,6 +55,7 @@ void build(PackedNetwork* self, nb::handle levels_object,
   }
   std::vector<LayerBits> layers;
   std::vector<std::vector<std::int32_t>> below;
+  std::size_t passes = 1;
   for (std::size_t i = 0; i < bits.size(); ++i) {
     check_inputs(inputs[i], i == 0 ? kernels::products::kMostInts : kernels::products::kMostBits);
     const auto rows = check<const std::uint8_t>(bits[i], "bits", 2);
@@ -64,9 +65,11 @@ void build(PackedNetwork* self, nb::handle levels_object,
     }
     layers.push_back({rows.data, inputs[i], rows.shape[0]});
     if (i == thresholds.size()) break;
-    const auto numbers = check<const std::int32_t>(thresholds[i], "thresholds", 1);
-    require(numbers.shape, 0, rows.shape[0], "thresholds");
-    auto& limits = below.emplace_back(numbers.data, numbers.data + numbers.shape[0]);
+    const auto numbers = check<const std::int32_t>(thresholds[i], "thresholds", 2);
+    if (i == 0) passes = numbers.shape[0];
+    require(numbers.shape, 0, passes, "thresholds");
+    require(numbers.shape, 1, rows.shape[0], "thresholds");
+    auto& limits = below.emplace_back(numbers.data, numbers.data + passes * numbers.shape[1]);
     for (auto& limit : limits) {
       if (limit == std::numeric_limits<std::int32_t>::min()) {
         throw nb::value_error("thresholds must be above -2^31");
@@ -77,7 +80,7 @@ void build(PackedNetwork* self, nb::handle levels_object,
   const std::size_t classes = layers.back().outputs;
   kernels::ScoreScale last{check_floats(scale, "scale", classes),
                            check_floats(shift, "shift", classes)};
-  new (self) PackedNetwork{Network(layers, std::move(below), std::move(last)), levels};
+  new (self) PackedNetwork{Network(layers, passes, below, std::move(last)), levels};
 }
 
 void scores(const PackedNetwork& self, nb::handle images_object, nb::handle out_object,
@@ -109,8 +112,8 @@ void bind_network(nb::module_& m) {
            "shift"_a,
            "Copy a network. levels: (256) uint8 of 0..15, none below the one before: what a byte of a\n"
            "pixel stands for. Of each layer: inputs, and bits, (outputs, ceil(inputs / 8)) uint8. Of\n"
-           "each but the last: thresholds, (outputs) int32, at which a sum makes a 1. scale, shift:\n"
-           "(classes) float32.")
+           "each but the last: thresholds, (passes, outputs) int32, at which a sum makes a 1. scale,\n"
+           "shift: (classes) float32. The scores are the mean of the passes'.")
       .def("scores", &scores, "images"_a, "out"_a, nb::kw_only(), "encoded"_a = false,
            "threads"_a = 1, "instruction_set"_a = "",
            "Write the scores of images to out, (images, classes) float32. images: (images, pixels)\n"
