@@ -23,6 +23,7 @@ Method = Annotated[str, typer.Option(help="One of `methods` in params.yaml.")]
 Seed = Annotated[int, typer.Option(help="One of `seeds` in params.yaml.")]
 Float32 = Annotated[Path, typer.Option(help="The float network's file.")]
 Packed = Annotated[Path, typer.Option(help="The packed network's file.")]
+Passes = Annotated[Path, typer.Option(help="The file of the one that predicts by passes.")]
 Folder = Annotated[Path, typer.Option(help="Where the ONNX files are.")]
 Threads = Annotated[int, typer.Option(min=1, max=256)]
 Output = Annotated[Path, typer.Option(help="The file to write, JSON.")]
@@ -132,6 +133,7 @@ def inference(architecture: Architecture) -> None:
 def race(
     float32: Float32,
     packed: Packed,
+    passes: Passes,
     folder: Folder,
     threads: Threads,
     runtime: Annotated[list[str], typer.Option(help="One that takes part.")],
@@ -141,13 +143,14 @@ def race(
     from pipeline.inference.race import race as run
     from pipeline.inference.runtimes import Files
 
-    run(load_params().inference, Files(float32, packed, folder), runtime, threads, output)
+    run(load_params().inference, Files(float32, packed, passes, folder), runtime, threads, output)
 
 
 @app.command(hidden=True)
 def footprint(
     float32: Float32,
     packed: Packed,
+    passes: Passes,
     folder: Folder,
     threads: Threads,
     runtime: Annotated[str, typer.Option(help="The one to measure.")],
@@ -157,7 +160,7 @@ def footprint(
     from pipeline.inference.footprint import footprint as run
     from pipeline.inference.runtimes import Files
 
-    run(Files(float32, packed, folder), runtime, threads, output)
+    run(Files(float32, packed, passes, folder), runtime, threads, output)
 
 
 @app.command()

@@ -213,9 +213,12 @@ class InferenceParams(Section):
 
     Attributes:
         method: the packed method whose network it is, trained with the first seed.
+        passes_method: the packed method that is measured beside it for what its prediction
+            passes cost.
     """
 
     method: Name
+    passes_method: Name
     batch_sizes: _Values[Annotated[int, Field(ge=1, le=1_000_000)]]
     threads: _Values[Threads]
     rounds: Annotated[int, Field(ge=1)]
@@ -258,8 +261,9 @@ class Params(Section):
             raise ValueError(f"profile.scaling.methods: {unknown[0]} is no method")
         if BASELINE not in scaled:
             raise ValueError(f"profile.scaling.methods must have {BASELINE}, the baseline")
-        if self.inference.method not in self.groups.packed:
-            raise ValueError(f"inference.method: {self.inference.method} is no packed method")
+        for key in ("method", "passes_method"):
+            if (name := getattr(self.inference, key)) not in self.groups.packed:
+                raise ValueError(f"inference.{key}: {name} is no packed method")
         largest = max(
             self.train.batch_size, *self.profile.batch_sizes, *self.profile.chosen_grid.batch_sizes
         )

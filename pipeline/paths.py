@@ -11,8 +11,10 @@ BENCHMARK = PROFILES / "benchmark"
 REPORTS = Path("reports")
 TABLES = REPORTS / "tables"
 
-# What the packed network is called among the runtimes of `inference`.
+# What packed networks are called among the runtimes of `inference`: the one that is compared with
+# the others, and the one whose prediction is a mean of passes.
 PACKED = "packed"
+PASSES = "packed, passes"
 
 
 def run_name(architecture: str, method: str, seed: int) -> str:

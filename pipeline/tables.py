@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline.memory import MIB
 from pipeline.params import BASELINE
-from pipeline.paths import PACKED
+from pipeline.paths import PACKED, PASSES
 from pipeline.ratios import paired_ratio
 from pipeline.results import Run
 
@@ -267,6 +267,6 @@ def inference_table(rounds: pd.DataFrame, runtimes: pd.DataFrame) -> pd.DataFram
 
 def fastest_other(inference: pd.DataFrame) -> pd.DataFrame:
     """Return, for every case, the row of the runtime that comes nearest to the packed network."""
-    others = inference[inference["runtime"] != PACKED]
+    others = inference[~inference["runtime"].isin((PACKED, PASSES))]
     cases = others.groupby(["architecture", "threads", "batch_size"], sort=False)
     return others.loc[cases["times_faster"].idxmin()]

@@ -85,6 +85,7 @@ def test_the_projects_own_params_are_valid() -> None:
         (("data", "dataset"), "cifar", "data.dataset: "),
         (("profile", "batch_sizes"), [60000], "a batch of 60000 images"),
         (("inference", "method"), "simulated", "inference.method: simulated is no packed method"),
+        (("inference", "passes_method"), "float", "inference.passes_method: float is no packed"),
         (
             ("inference", "metod"),
             "simulated",

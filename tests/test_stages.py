@@ -21,7 +21,7 @@ from pipeline.errors import PipelineError
 from pipeline.inference import stage
 from pipeline.inference.runtimes import RUNTIMES
 from pipeline.params import load_params
-from pipeline.paths import PACKED
+from pipeline.paths import PACKED, PASSES
 from pipeline.plot import DRAWINGS, plot
 
 
@@ -132,13 +132,15 @@ def test_inference_compares_what_is_installed(trained: Path) -> None:
     assert set(runtimes["threads"]) == {1}
     ran = runtimes[runtimes["skipped"].isna()]
     assert (ran["process_memory_mib"] > 0).all()
-    assert {"torch", "torch int8", "packed"} <= set(ran.index)
+    assert {"torch", "torch int8", PACKED, PASSES} <= set(ran.index)
     rounds = pd.read_csv(folder / "rounds.csv")
     assert set(rounds["runtime"]) == set(ran.index)
     assert set(rounds["batch_size"]) == {1, 7}
     assert (rounds["seconds"] > 0).all()
     metrics = json.loads((trained / "runs/mlp-8-float-1/metrics.json").read_text())
     assert ran.loc["torch", "test_accuracy"] == pytest.approx(metrics["test"]["accuracy"])
+    metrics = json.loads((trained / "runs/mlp-8-stochastic-1/metrics.json").read_text())
+    assert ran.loc[PASSES, "test_accuracy"] == metrics["test"]["accuracy"]
 
 
 def test_what_is_not_installed_is_skipped_and_the_report_says_so(

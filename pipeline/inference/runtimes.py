@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.inference.float_network import load_folded
-from pipeline.paths import PACKED
+from pipeline.paths import PACKED, PASSES
 
 Images = NDArray[np.uint8]
 Scores = NDArray[np.float32]
@@ -29,6 +29,7 @@ class Files:
 
     float32: Path
     packed: Path
+    passes: Path
     folder: Path
 
 
@@ -70,12 +71,20 @@ def _scaled(images: Images) -> Scores:
     return images.astype(np.float32) / np.float32(255)
 
 
-def _packed(files: Files, threads: int) -> Network:
+def _packed_network(model: Path, threads: int) -> Network:
     from pipeline.packed_engine.model import load
     from pipeline.packed_engine.predictor import Predictor
 
-    predictor = Predictor(load(files.packed), threads)
-    return Network(np.ascontiguousarray, predictor.scores, files.packed.stat().st_size)
+    predictor = Predictor(load(model), threads)
+    return Network(np.ascontiguousarray, predictor.scores, model.stat().st_size)
+
+
+def _packed(files: Files, threads: int) -> Network:
+    return _packed_network(files.packed, threads)
+
+
+def _passes(files: Files, threads: int) -> Network:
+    return _packed_network(files.passes, threads)
 
 
 def _torch_module(files: Files, threads: int) -> Any:
@@ -153,6 +162,7 @@ RUNTIMES = {
     "ONNX Runtime": Runtime(_onnx_float32, ("onnx", "onnxruntime")),
     "ONNX Runtime int8": Runtime(_onnx_int8, ("onnx", "onnxruntime")),
     PACKED: Runtime(_packed, ()),
+    PASSES: Runtime(_passes, ()),
 }
 
 

@@ -20,7 +20,7 @@ from pipeline.inference.runtimes import RUNTIMES, Files, skipped
 from pipeline.memory import MIB
 from pipeline.outputs import whole_directory
 from pipeline.params import BASELINE, Params
-from pipeline.paths import INFERENCE, PACKED, RUNS, model_path, run_name
+from pipeline.paths import INFERENCE, PACKED, PASSES, RUNS, model_path, run_name
 from pipeline.progress import progress, say
 
 
@@ -43,10 +43,16 @@ def infer(params: Params, architecture: str) -> None:
         say(f"{name} is skipped: {reason}")
     runtimes = [name for name in RUNTIMES if name not in reasons]
     seed = params.seeds[0]
-    trained = run_name(architecture, params.inference.method, seed)
+    trained = {
+        PACKED: run_name(architecture, params.inference.method, seed),
+        PASSES: run_name(architecture, params.inference.passes_method, seed),
+    }
     with tempfile.TemporaryDirectory() as temporary:
         files = Files(
-            model_path(run_name(architecture, BASELINE, seed)), model_path(trained), Path(temporary)
+            model_path(run_name(architecture, BASELINE, seed)),
+            model_path(trained[PACKED]),
+            model_path(trained[PASSES]),
+            Path(temporary),
         )
         _write_onnx(files, runtimes)
         total = len(params.inference.threads) * (1 + len(runtimes))
@@ -59,7 +65,8 @@ def infer(params: Params, architecture: str) -> None:
                 for name in runtimes:
                     memory[threads, name] = _memory(files, name, threads)
                     advance(f"{name}, threads {threads}: {memory[threads, name]:.0f} MiB")
-    _check_predicts_as_trained(trained, races.values())
+    for name, run in trained.items():
+        _check_predicts_as_trained(name, run, races.values())
     rounds = pd.DataFrame([row.model_dump() for each in races.values() for row in each.rows])
     rounds.insert(0, "architecture", architecture)
     table = pd.DataFrame(
@@ -111,8 +118,8 @@ def _run(command: str, files: Files, threads: int, options: list[str]) -> str:
     arguments = [
         *(sys.executable, "-m", "pipeline", command),
         *("--float32", str(files.float32), "--packed", str(files.packed)),
-        *("--folder", str(files.folder), "--threads", str(threads)),
-        *("--output", str(output), *options),
+        *("--passes", str(files.passes), "--folder", str(files.folder)),
+        *("--threads", str(threads), "--output", str(output), *options),
     ]
     finished = subprocess.run(arguments, capture_output=True, text=True, check=False)
     if finished.returncode != 0 or not output.exists():
@@ -124,16 +131,16 @@ def _run(command: str, files: Files, threads: int, options: list[str]) -> str:
     return output.read_text(encoding="utf-8")
 
 
-def _check_predicts_as_trained(trained: str, races: Iterable[Race]) -> None:
-    metrics = json.loads((RUNS / trained / "metrics.json").read_text(encoding="utf-8"))
+def _check_predicts_as_trained(runtime: str, run: str, races: Iterable[Race]) -> None:
+    metrics = json.loads((RUNS / run / "metrics.json").read_text(encoding="utf-8"))
     expected = np.array(metrics["test"]["confusion"])
     for each in races:
-        actual = np.array(each.confusion[PACKED])
+        actual = np.array(each.confusion[runtime])
         # Not accuracies: other predictions can be right as often.
         if not np.array_equal(actual, expected):
             raise PipelineError(
-                f"{model_path(trained)} does not predict the test set as the trained network "
-                f"did (accuracy {each.test_accuracy[PACKED]:.2f} %, then "
+                f"{model_path(run)} does not predict the test set as the trained network "
+                f"did (accuracy {each.test_accuracy[runtime]:.2f} %, then "
                 f"{metrics['test']['accuracy']:.2f} %): run `dvc repro --force` to train it again"
             )
 

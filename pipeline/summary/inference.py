@@ -6,7 +6,7 @@ import pandas as pd
 
 from pipeline.captions import figure
 from pipeline.markdown import markdown
-from pipeline.paths import PACKED
+from pipeline.paths import PACKED, PASSES
 from pipeline.summary.verdicts import faster
 from pipeline.tables import fastest_other
 from pipeline.words import NO_DIFFERENCE
@@ -17,6 +17,7 @@ def inference_section(inference: pd.DataFrame, runtimes: pd.DataFrame) -> str:
     blocks = [
         "## Inference",
         _answer(inference),
+        _passes(inference),
         "The same test images for all, in one process for each number of threads, runtimes in "
         "turn, round after round ([inference.csv](tables/inference.csv)); × is how many times as "
         "fast the packed network is, the median of the ratios within rounds. The others get "
@@ -43,7 +44,7 @@ def _answer(inference: pd.DataFrame) -> str:
     """Compare with the best of the others in every case."""
     sentences = []
     for architecture, group in inference.groupby("architecture", sort=False):
-        others = group[group["runtime"] != PACKED]
+        others = group[~group["runtime"].isin((PACKED, PASSES))]
         if others.empty:
             continue
         packed = group[group["runtime"] == PACKED].iloc[0]
@@ -55,6 +56,25 @@ def _answer(inference: pd.DataFrame) -> str:
             f"{packed['test_accuracy']:.2f} % test accuracy."
         )
     return " ".join(sentences)
+
+
+def _passes(inference: pd.DataFrame) -> str:
+    """Say what prediction by several passes costs, and what it gives."""
+    parts = []
+    for architecture, group in inference.groupby("architecture", sort=False):
+        single, passes = (group[group["runtime"] == name] for name in (PACKED, PASSES))
+        # How many times as fast the single pass is, is what the others cost.
+        cost = passes["times_faster"]
+        parts.append(
+            f"on {architecture} {cost.min():.2f} to {cost.max():.2f} times as long as *{PACKED}*, "
+            f"and has {passes['test_accuracy'].iloc[0]:.2f} % test accuracy "
+            f"({single['test_accuracy'].iloc[0]:.2f})"
+        )
+    return (
+        f"*{PASSES}* is the stochastic network, which predicts by the mean score of its "
+        "*prediction passes*; the passes share the first layer's sums. That takes "
+        f"{'; '.join(parts)}; both of the first seed."
+    )
 
 
 def _table(group: pd.DataFrame) -> str:
