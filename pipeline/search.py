@@ -27,8 +27,9 @@ from pipeline.params import (
     Seed,
 )
 from pipeline.progress import say
+from pipeline.recipes import changed, read_yaml
 from pipeline.train import layer_widths
-from pipeline.trials import changed, read_yaml, train_fully
+from pipeline.trials import train_fully
 
 SEARCH_FILE = Path("search.yaml")
 TRIALS = Path("search/trials.csv")

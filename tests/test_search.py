@@ -7,8 +7,8 @@ from ruamel.yaml import YAML
 from pipeline.data import sources, store
 from pipeline.errors import PipelineError
 from pipeline.params import Params, load_params
+from pipeline.recipes import read_yaml
 from pipeline.search import TRIALS, Search, _trials, search
-from pipeline.trials import read_yaml
 from tests.conftest import ROOT
 
 QUESTION = {
