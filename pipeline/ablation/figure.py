@@ -51,7 +51,7 @@ def draw(comparisons: Sequence[Comparison]) -> Figure:
         _draw_changes(changes, rows, here)
         _write_ratios(ratios, rows, here)
     axes[0].set_ylim(len(rows) - 0.5, -0.5)
-    _legend(figure)
+    _legend(figure, 2 * len(architectures))
     return figure
 
 
@@ -143,10 +143,10 @@ def _write_ratios(ax: Axes, rows: dict[tuple[str, str], str], here: Sequence[Com
             )
 
 
-def _legend(figure: Figure) -> None:
+def _legend(figure: Figure, columns: int) -> None:
     handles = [
         Line2D([], [], marker="o", markersize=_LARGE, color=colour, linewidth=0, label=label)
         for label, colour in _COLOURS.items()
     ]
     seed = Line2D([], [], marker="o", markersize=_SMALL, color="black", linewidth=0, label="a seed")
-    figure.legend(handles=[*handles, seed], loc="outside lower center", ncols=len(handles) + 1)
+    figure.legend(handles=[*handles, seed], loc="outside lower center", ncols=columns)

@@ -28,10 +28,11 @@ HEADERS = (
 def render(plan: Plan, comparisons: list[Comparison], results: Mapping[str, Result]) -> str:
     """Return the whole of summary.md."""
     seeds = len(comparisons[0].outcome.runs)
+    words = "seed" if seeds == 1 else f"{seeds} seeds"
     sections = [
         "# What each ingredient buys",
         "The same training with one thing changed, beside the recipe in "
-        f"[params.yaml](../../params.yaml), with the same {seeds} seeds. What is changed is in "
+        f"[params.yaml](../../params.yaml) with the same {words}. What is changed is in "
         "[variants.yaml](../../ablation/variants.yaml).",
         answer(comparisons),
         captioned("figure", CAPTION),
