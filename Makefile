@@ -1,4 +1,4 @@
-# Both commands make their own virtual environment first: `make reproduce`, `make test`.
+# These make their own virtual environment first: `make reproduce`, `make ablation`, `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
@@ -7,13 +7,19 @@ INSTALLED := .venv/installed
 # the environment.
 KERNELS := CMakeLists.txt $(shell find pipeline/packed_engine/kernels -name '*.[ch]pp')
 
-.PHONY: reproduce test lint constraints
+.PHONY: reproduce ablation test lint constraints
 
 reproduce: $(INSTALLED)
 	$(BIN)/python -m pipeline recover
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@echo
 	@echo "Done. Read reports/summary.md"
+
+# No part of `reproduce`: what each ingredient of the recipes buys.
+ablation: $(INSTALLED)
+	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro ablation/dvc.yaml
+	@echo
+	@echo "Done. Read reports/ablation/summary.md"
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest

@@ -40,6 +40,10 @@ FIGURES = {
 
 
 def figure(name: str) -> str:
-    """Return a figure with its caption, as Markdown in reports/."""
-    caption = FIGURES[name]
-    return f"![{caption}](figures/{name}.png)\n\n*{caption}* ([SVG](figures/{name}.svg))"
+    """Return a figure of the summary with its caption, as Markdown in reports/."""
+    return captioned(f"figures/{name}", FIGURES[name])
+
+
+def captioned(path: str, caption: str) -> str:
+    """Return the figure PATH.png and PATH.svg with its caption, as Markdown."""
+    return f"![{caption}]({path}.png)\n\n*{caption}* ([SVG]({path}.svg))"

@@ -20,6 +20,7 @@ app = typer.Typer(
 
 Architecture = Annotated[str, typer.Option(help="One of `architectures` in params.yaml.")]
 Method = Annotated[str, typer.Option(help="One of `methods` in params.yaml.")]
+Variant = Annotated[str, typer.Option(help="One of `variants` in ablation/variants.yaml.")]
 Seed = Annotated[int, typer.Option(help="One of `seeds` in params.yaml.")]
 Float32 = Annotated[Path, typer.Option(help="The float network's file.")]
 Packed = Annotated[Path, typer.Option(help="The packed network's file.")]
@@ -185,6 +186,30 @@ def page() -> None:
     from pipeline.page import page as run
 
     run()
+
+
+@app.command()
+def ablation(variant: Variant) -> None:
+    """Train a variant of ablation/variants.yaml with every seed; write its results."""
+    from pipeline.ablation.stage import ablate as run
+
+    run(load_params(), variant)
+
+
+@app.command(hidden=True)
+def ablation_run(variant: Variant, architecture: Architecture, seed: Seed, output: Output) -> None:
+    """Train a variant once in this process; `ablation` starts one for each training."""
+    from pipeline.ablation.run import run
+
+    run(load_params(), variant, architecture, seed, output)
+
+
+@app.command()
+def ablation_report() -> None:
+    """Write reports/ablation/: what each ingredient of the recipes buys."""
+    from pipeline.ablation.report import report as run
+
+    run(load_params())
 
 
 @app.command()

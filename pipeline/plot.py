@@ -7,13 +7,11 @@ from matplotlib.figure import Figure
 
 from pipeline.captions import FIGURES
 from pipeline.figures import confusion, costs, curves, inference, ledger, memory, scaling
-from pipeline.figures.style import STYLE
+from pipeline.figures.style import STYLE, save
 from pipeline.outputs import whole_directory
 from pipeline.paths import REPORTS
 from pipeline.progress import say
 from pipeline.stored_tables import read_table
-
-DOTS_PER_INCH = 130
 
 # What a figure is drawn from: the names of its tables, in the order of its arguments.
 DRAWINGS: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
@@ -41,8 +39,5 @@ def plot() -> None:
     with whole_directory(folder) as temporary, mpl.rc_context(STYLE):
         for name in FIGURES:
             draw, sources = DRAWINGS[name]
-            figure = draw(*(tables[source] for source in sources))
-            figure.savefig(temporary / f"{name}.png", dpi=DOTS_PER_INCH)
-            # Without a date, the same tables give the same file.
-            figure.savefig(temporary / f"{name}.svg", metadata={"Date": None})
+            save(draw(*(tables[source] for source in sources)), temporary, name)
     say(f"{folder}/ has {len(FIGURES)} figures, as PNG and SVG")

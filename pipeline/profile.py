@@ -2,10 +2,8 @@
 
 import os
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +11,7 @@ from memory_profiler import memory_usage
 
 from pipeline.data import store
 from pipeline.environment import describe_environment
-from pipeline.errors import PipelineError, how_it_ended, ran_out_of_memory
+from pipeline.fresh_process import command_line, output_of, read_output
 from pipeline.ledger import GIVES_BACK, Ledger
 from pipeline.measure import Measurement
 from pipeline.memory import MIB
@@ -100,7 +98,8 @@ def _phase_rows(row: dict[str, object], result: Measurement) -> list[dict[str, o
 
 def _ledger_rows(architecture: str, method: str, batch: int) -> list[dict[str, object]]:
     keys = {"architecture": architecture, "batch_size": batch, "method": method}
-    text = _run("ledger", architecture, method, batch, os.environ | GIVES_BACK)
+    arguments = _arguments("ledger", architecture, method, batch)
+    text = output_of(arguments, os.environ | GIVES_BACK)
     ledger = Ledger.model_validate_json(text)
     return [
         {**keys, "kind": kind, "bytes": size, "peak_bytes": ledger.peak}
@@ -108,35 +107,23 @@ def _ledger_rows(architecture: str, method: str, batch: int) -> list[dict[str, o
     ]
 
 
-def _command(name: str, architecture: str, method: str, batch: int, output: Path) -> list[str]:
-    return [
-        *(sys.executable, "-m", "pipeline", name, "--architecture", architecture),
-        *("--method", method, "--batch-size", str(batch), "--output", str(output)),
-    ]
-
-
 def _measure(architecture: str, method: str, batch: int) -> Measurement:
-    text = _run("measure", architecture, method, batch, os.environ)
+    text = output_of(_arguments("measure", architecture, method, batch))
     return Measurement.model_validate_json(text)
 
 
-def _run(
-    name: str, architecture: str, method: str, batch: int, environment: Mapping[str, str]
-) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "output.json"
-        command = _command(name, architecture, method, batch, output)
-        finished = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=environment
-        )
-        return _read(output, command, finished.returncode, finished.stderr)
+def _arguments(name: str, architecture: str, method: str, batch: int) -> list[str]:
+    return [
+        *(name, "--architecture", architecture),
+        *("--method", method, "--batch-size", str(batch)),
+    ]
 
 
 def _sampled(architecture: str, method: str, batch: int, interval: float) -> pd.DataFrame:
     """Return the memory of one more measurement, which memory-profiler samples from outside."""
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder) / "measurement.json", Path(folder) / "stderr"
-        command = _command("measure", architecture, method, batch, output)
+        command = command_line(_arguments("measure", architecture, method, batch), output)
         with errors.open("w") as stderr:
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr)
             try:
@@ -144,7 +131,7 @@ def _sampled(architecture: str, method: str, batch: int, interval: float) -> pd.
                 status = process.wait()
             finally:
                 process.kill()  # nothing, unless this process was interrupted
-        text = _read(output, command, status, errors.read_text())
+        text = read_output(output, command, status, errors.read_text())
     result = Measurement.model_validate_json(text)
     curve = pd.DataFrame(samples, columns=["process_memory_mib", "seconds"])
     # Time 0 is when the network is built. A sample taken as the process starts or ends
@@ -156,13 +143,3 @@ def _sampled(architecture: str, method: str, batch: int, interval: float) -> pd.
     curve.insert(0, "batch_size", batch)
     curve.insert(0, "architecture", architecture)
     return curve
-
-
-def _read(output: Path, command: list[str], status: int, errors: str) -> str:
-    if status != 0 or not output.exists():
-        why = " (out of memory)" if ran_out_of_memory(status, errors) else ""
-        raise PipelineError(
-            f"a measurement ended with {how_it_ended(status)}{why}: {' '.join(command[1:])}\n"
-            f"{errors.strip()}"
-        )
-    return output.read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ _ASIDE = ".damaged"
 
 
 def recover() -> None:
-    """Take away those of DVC's two files that it cannot read, and say which.
+    """Take away those of DVC's files that it cannot read, and say which.
 
     Raises:
         PipelineError: this is no DVC project, or another DVC is at work in it.
@@ -33,12 +33,14 @@ def recover() -> None:
 
     try:
         with Repo() as repo, repo.lock:
-            lock = Path(repo.root_dir) / LOCK_FILE
-            try:
-                Lockfile(repo, str(lock)).load()
-            except DvcException:
-                aside = lock.replace(lock.with_name(lock.name + _ASIDE))
-                say(f"{lock.name} was half-written: it is {aside.name} now. Run `dvc repro`.")
+            root = Path(repo.root_dir)
+            for lock in (root / LOCK_FILE, *root.glob(f"*/{LOCK_FILE}")):
+                try:
+                    Lockfile(repo, str(lock)).load()
+                except DvcException:
+                    aside = lock.replace(lock.with_name(lock.name + _ASIDE))
+                    name = lock.relative_to(root)
+                    say(f"{name} was half-written: it is {aside.name} now. Run `dvc repro`.")
             folder = Path(repo.tmp_dir)
             with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
                 running = folder / RWLOCK_FILE

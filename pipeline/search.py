@@ -7,15 +7,12 @@ in git. A trial whose row is there is not run again. Nothing here ever looks at 
 import csv
 import fcntl
 import json
-import time
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import Field
 
 from pipeline.data.store import Dataset
 from pipeline.engine import create_engine, load_data
@@ -28,10 +25,11 @@ from pipeline.params import (
     Params,
     Section,
     Seed,
-    explain,
 )
 from pipeline.progress import say
-from pipeline.train import layer_widths, run_epoch
+from pipeline.recipes import changed, read_yaml
+from pipeline.train import layer_widths
+from pipeline.trials import train_fully
 
 SEARCH_FILE = Path("search.yaml")
 TRIALS = Path("search/trials.csv")
@@ -94,7 +92,8 @@ def search(params: Params, threads: int) -> None:
     """
     done = _done()
     data: tuple[object, Dataset] | None = None
-    for question, architecture, method, changes, seed in list(_trials(_load(SEARCH_FILE))):
+    trials = list(_trials(read_yaml(SEARCH_FILE, Search)))
+    for question, architecture, method, changes, seed in trials:
         key = (architecture, str(seed), _recipe(method))
         if key in done:
             continue
@@ -117,10 +116,7 @@ def _trial(
     data: Dataset, batch_size: int, architecture: str, method: Method, seed: int, threads: int
 ) -> dict[str, Any]:
     engine = create_engine(method, layer_widths(architecture, data), seed=seed, threads=threads)
-    started = time.perf_counter()
-    for epoch in range(method.epochs):
-        run_epoch(engine, data.train, method, batch_size, seed, epoch)
-    seconds = time.perf_counter() - started
+    seconds = sum(train_fully(engine, data, method, batch_size, seed))
     classes = len(data.class_names)
     training = evaluate(engine, data.train, classes)
     validation = evaluate(engine, data.validation, classes)
@@ -144,12 +140,7 @@ def _trials(search: Search) -> Iterator[tuple[Question, str, Method, dict[str, A
         base = methods[question.method]
         for architecture in question.architectures:
             for changes in question.changes():
-                try:
-                    method = type(base).model_validate(base.model_dump() | changes)
-                except ValidationError as error:
-                    raise PipelineError(
-                        f"{SEARCH_FILE}: {question.question}: {_problems(error)}"
-                    ) from None
+                method = changed(base, changes, f"{SEARCH_FILE}: {question.question}")
                 for seed in question.seeds:
                     yield question, architecture, method, changes, seed
 
@@ -158,22 +149,6 @@ def _recipe(method: Method) -> str:
     # Keys at their default are left out: a key that is added later, which the old trials did
     # not know, does not make them new ones.
     return json.dumps(method.model_dump(exclude_defaults=True), sort_keys=True)
-
-
-def _load(path: Path) -> Search:
-    try:
-        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-        return TypeAdapter(Search).validate_python(document)
-    except OSError as error:
-        raise PipelineError(f"cannot read {path}: {error.strerror}") from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise PipelineError(f"{path} is not valid YAML: {error}") from error
-    except ValidationError as error:
-        raise PipelineError(f"{path} is not valid: {_problems(error)}") from None
-
-
-def _problems(error: ValidationError) -> str:
-    return "; ".join(explain(dict(item)) for item in error.errors())
 
 
 def _done() -> set[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""dvc.yaml names the code that each stage runs."""
+"""dvc.yaml and ablation/dvc.yaml name the code that each stage runs."""
 
 import subprocess
 import sys
@@ -10,7 +10,17 @@ from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
 
-STAGES: dict[str, Any] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+
+def read_stages(path: str) -> dict[str, Any]:
+    stages: dict[str, Any] = YAML(typ="safe").load((ROOT / path).read_text())["stages"]
+    return stages
+
+
+ABLATION = {
+    f"ablation-{name}": stage.get("do", stage)
+    for name, stage in read_stages("ablation/dvc.yaml").items()
+}
+STAGES = read_stages("dvc.yaml") | ABLATION
 # By stage, the modules that its command and the processes that this starts begin with.
 MODULES = {
     "fetch": ["data.sources", "data.store"],
@@ -23,6 +33,9 @@ MODULES = {
     "aggregate": ["aggregate"],
     "plot": ["plot"],
     "page": ["page"],
+    "ablation-torch": ["ablation.stage", "ablation.run", "torch_engine.engine"],
+    "ablation-packed": ["ablation.stage", "ablation.run", "packed_engine.engine"],
+    "ablation-report": ["ablation.report"],
 }
 # What these say, name or check changes no result; those of data are imported to read what `fetch`
 # has stored already.
@@ -30,6 +43,8 @@ HARMLESS = {
     *("errors", "outputs", "paths", "progress"),
     *("data/__init__", "data/idx", "data/raw", "data/split", "figures/__init__"),
 }
+# The plan is checked, and what is asked of it is a param.
+ABLATION_HARMLESS = {"ablation/__init__", "ablation/plan", "checkpoint", "checksum", "phases"}
 # What a stage imports and does not use for its result.
 MORE_HARMLESS = {
     "fetch": {"params"},
@@ -41,6 +56,9 @@ MORE_HARMLESS = {
     "benchmark": {"memory", "params"},
     "inference": {"checksum"},
     "page": {"params"},
+    "ablation-torch": {*ABLATION_HARMLESS, "packed_engine/__init__"},
+    "ablation-packed": ABLATION_HARMLESS,
+    "ablation-report": {"summary/__init__"},
 }
 
 

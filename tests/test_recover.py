@@ -46,6 +46,19 @@ def test_dvc_goes_on_after_recover_and_runs_nothing_again(dvc_project: Path) -> 
     assert Path("runs.txt").read_text() == "x\nx\n"
 
 
+def test_the_lock_of_a_pipeline_in_a_folder_goes_as_well(dvc_project: Path) -> None:
+    WHOLE.rename("dvc.lock")
+    before = Path("dvc.lock").read_bytes()
+    Path("ablation").mkdir()
+    Path("ablation/dvc.lock").write_text("stages: [")
+    Path("ablation/dvc.yaml").write_text("stages: {}")
+    assert run("dvc", "repro").returncode != 0
+    recovered = run("pipeline", "recover")
+    assert "ablation/dvc.lock was half-written: it is dvc.lock.damaged now" in recovered.stdout
+    assert run("dvc", "repro").returncode == 0
+    assert Path("dvc.lock").read_bytes() == before
+
+
 def users(number: int) -> str:
     """Return DVC's note that the process of this number writes one.txt."""
     path = str(Path("one.txt").absolute())

@@ -7,7 +7,8 @@ from ruamel.yaml import YAML
 from pipeline.data import sources, store
 from pipeline.errors import PipelineError
 from pipeline.params import Params, load_params
-from pipeline.search import TRIALS, _load, _trials, search
+from pipeline.recipes import read_yaml
+from pipeline.search import TRIALS, Search, _trials, search
 from tests.conftest import ROOT
 
 QUESTION = {
@@ -87,4 +88,4 @@ def test_no_search_file(project: Path) -> None:
 
 
 def test_the_projects_own_search_is_valid() -> None:
-    assert list(_trials(_load(ROOT / "search.yaml")))
+    assert list(_trials(read_yaml(ROOT / "search.yaml", Search)))

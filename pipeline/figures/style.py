@@ -1,6 +1,7 @@
 """One style for all figures: colour-blind safe, legible at half size."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -38,6 +39,15 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "pipeline",
     "svg.fonttype": "none",
 }
+
+DOTS_PER_INCH = 130
+
+
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write NAME.png and NAME.svg into `folder`."""
+    figure.savefig(folder / f"{name}.png", dpi=DOTS_PER_INCH)
+    # Without a date, the same tables give the same file.
+    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
 
 
 def in_order(values: Iterable[object]) -> list[str]:

@@ -1,11 +1,10 @@
 """The summary's section on how all was measured."""
 
-from typing import Any
-
 import pandas as pd
 
 from pipeline.markdown import markdown
 from pipeline.report import Report
+from pipeline.summary.machine import machine_in_words
 from pipeline.words import listed
 
 
@@ -13,8 +12,11 @@ def measured_section(report: Report) -> str:
     """Return on what and how all was measured, and how long that took."""
     machines: dict[str, list[str]] = {}
     for architecture, machine in report.environments.items():
-        machines.setdefault(_machine(machine), []).append(architecture)
-    lines = [f"- {listed(architectures)}: {machine}" for machine, architectures in machines.items()]
+        machines.setdefault(machine_in_words(machine), []).append(architecture)
+    lines = [
+        f"- {listed(architectures)}: {machine} ([environments.json](tables/environments.json))"
+        for machine, architectures in machines.items()
+    ]
     return "\n\n".join(
         [
             "## How it was measured",
@@ -44,14 +46,3 @@ def _durations(durations: pd.DataFrame) -> str:
         for _, row in durations.iterrows()
     ]
     return markdown(["part", "seconds", "minutes"], rows)
-
-
-def _machine(machine: dict[str, Any]) -> str:
-    return (
-        f"{machine['date']}, {machine['processor']}, {machine['cores']} cores, "
-        f"{machine['memory_gib']} GiB, {machine['system']}; {machine['threads']} threads for "
-        f"every method; Python {machine['python']}, torch {machine['torch']} "
-        f"({machine['torch_build']} build, {machine['torch_instruction_set']}), NumPy "
-        f"{machine['numpy']}, packed engine with {machine['kernels_instruction_set']} "
-        "([environments.json](tables/environments.json))"
-    )

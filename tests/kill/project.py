@@ -26,7 +26,7 @@ def make(folder: Path) -> None:
     )
     for name in map(Path, listed.stdout.decode().rstrip("\0").split("\0")):
         # A deleted file is still listed.
-        if name.parts[0] not in ("reports", "dvc.lock") and (ROOT / name).exists():
+        if name.parts[0] not in ("reports", "dvc.lock", "ablation") and (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)

@@ -1,0 +1,70 @@
+"""The ingredients sorted by what they buy."""
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+from pipeline.ablation.comparison import REFERENCE, Comparison, alike
+from pipeline.words import listed, span
+
+# A setting on every architecture that it is trained on.
+_Setting = list[Comparison]
+
+
+def answer(comparisons: Sequence[Comparison]) -> str:
+    """Return lists of what buys accuracy, what costs some, and what buys time or memory.
+
+    The largest change of accuracy comes first.
+    """
+    shown = [each for each in comparisons if each.ingredient != REFERENCE]
+    settings = [
+        list(rows) for _, rows in groupby(shown, lambda each: (each.ingredient, each.setting))
+    ]
+    settings.sort(key=lambda rows: -max(abs(each.change.value) for each in rows))
+    lists: dict[str, tuple[Callable[[_Setting], bool], Callable[[_Setting], str]]] = {
+        "What buys accuracy, with every seed": (_buys_accuracy, _points),
+        "What costs accuracy, with every seed": (_costs_accuracy, _points),
+        "What buys time or memory of training": (_buys_costs, _costs),
+    }
+    paragraphs = []
+    for title, (is_so, say) in lists.items():
+        lines = [_named(rows, say) for rows in settings if is_so(rows)] or ["nothing"]
+        paragraphs.append(f"{title}:\n\n" + "\n".join(f"- {line}" for line in lines))
+    return "\n\n".join(paragraphs)
+
+
+def costs(comparison: Comparison) -> list[str]:
+    """Return how many times the variant's time and memory the reference takes, unless alike."""
+    ratios = {"time": comparison.time_ratio, "memory": comparison.memory_ratio}
+    return [
+        f"{1 / ratio.value:.2f} times the {name}"
+        for name, ratio in ratios.items()
+        if not alike(ratio)
+    ]
+
+
+def _named(rows: _Setting, say: Callable[[_Setting], str]) -> str:
+    first = rows[0]
+    return f"{first.ingredient}, *{first.chosen}* rather than *{first.setting}*: {say(rows)}"
+
+
+def _buys_accuracy(rows: _Setting) -> bool:
+    return all(each.change.upper < 0 for each in rows)
+
+
+def _costs_accuracy(rows: _Setting) -> bool:
+    return all(each.change.lower > 0 for each in rows)
+
+
+def _buys_costs(rows: _Setting) -> bool:
+    ratios = (ratio for each in rows for ratio in (each.time_ratio, each.memory_ratio))
+    return any(not alike(ratio) and ratio.value > 1 for ratio in ratios)
+
+
+def _points(rows: _Setting) -> str:
+    return f"{span((abs(each.change.value) for each in rows), 2)} points"
+
+
+def _costs(rows: _Setting) -> str:
+    return "; ".join(
+        f"{listed(said)} on {each.outcome.architecture}" for each in rows if (said := costs(each))
+    )

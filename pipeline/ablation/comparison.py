@@ -1,0 +1,196 @@
+"""Every variant beside the reference that it differs from in one ingredient, seed by seed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.ablation.plan import Plan, Training
+from pipeline.ablation.results import Result, Run
+from pipeline.memory import MIB
+from pipeline.ratios import Estimate, paired_difference
+
+# The ingredient of the references' own rows.
+REFERENCE = "reference"
+# Two variants are measured minutes apart, and see a machine that is not quite the same.
+ALIKE = 0.05
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A variant on one architecture, a run a seed."""
+
+    variant: str
+    architecture: str
+    epochs: int
+    runs: list[Run]
+
+    @property
+    def accuracies(self) -> NDArray[np.float64]:
+        """(seeds) test accuracies in percent."""
+        return np.array([run.test_accuracy for run in self.runs])
+
+    @property
+    def accuracy(self) -> float:
+        """Their mean."""
+        return float(self.accuracies.mean())
+
+    @property
+    def accuracy_std(self) -> float:
+        """Their standard deviation; not a number of one seed."""
+        return float(self.accuracies.std(ddof=1)) if len(self.runs) > 1 else math.nan
+
+    @property
+    def validation_accuracy(self) -> float:
+        """The mean on the validation images, in percent."""
+        return float(np.mean([run.validation_accuracy for run in self.runs]))
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Of training: the median over seeds."""
+        return float(np.median([run.epoch_seconds for run in self.runs]))
+
+    @property
+    def training_seconds(self) -> float:
+        """Of all epochs."""
+        return self.epoch_seconds * self.epochs
+
+    @property
+    def training_mib(self) -> float:
+        """Memory to train: the median over seeds."""
+        return float(np.median([run.training_memory for run in self.runs])) / MIB
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A variant and its reference on one architecture.
+
+    Attributes:
+        ingredient: that they differ in, or REFERENCE for a reference beside itself.
+        chosen: the reference's setting.
+        setting: the variant's.
+    """
+
+    ingredient: str
+    chosen: str
+    setting: str
+    outcome: Outcome
+    reference: Outcome
+
+    @property
+    def differences(self) -> NDArray[np.float64]:
+        """(seeds) points of test accuracy that the variant has more than its reference."""
+        return self.outcome.accuracies - self.reference.accuracies
+
+    @property
+    def change(self) -> Estimate:
+        """Their mean and range."""
+        return paired_difference(self.outcome.accuracies, self.reference.accuracies)
+
+    @property
+    def time_ratio(self) -> Estimate:
+        """Seconds of the whole training over the reference's: see `_ratio`."""
+        ratio = _ratio(
+            [run.epoch_seconds for run in self.outcome.runs],
+            [run.epoch_seconds for run in self.reference.runs],
+        )
+        longer = self.outcome.epochs / self.reference.epochs
+        return Estimate(ratio.value * longer, ratio.lower * longer, ratio.upper * longer)
+
+    @property
+    def memory_ratio(self) -> Estimate:
+        """Memory to train over the reference's: see `_ratio`."""
+        return _ratio(
+            [run.training_memory for run in self.outcome.runs],
+            [run.training_memory for run in self.reference.runs],
+        )
+
+
+def compare(plan: Plan, results: Mapping[str, Result]) -> list[Comparison]:
+    """Return each reference beside itself, then every setting of every ingredient.
+
+    In the order of the plan; the architectures of a setting follow each other.
+    """
+    found = {name: _outcomes(name, plan.trainings[name], results[name]) for name in results}
+    names = dict.fromkeys(ingredient.reference for ingredient in plan.ingredients)
+    rows = [(REFERENCE, "", name, name, name) for name in names]
+    rows += [
+        (ingredient.name, ingredient.chosen, setting, variant, ingredient.reference)
+        for ingredient in plan.ingredients
+        for variant, setting in ingredient.settings.items()
+    ]
+    return [
+        Comparison(ingredient, chosen, setting, outcome, found[reference][architecture])
+        for ingredient, chosen, setting, variant, reference in rows
+        for architecture, outcome in found[variant].items()
+    ]
+
+
+def alike(ratio: Estimate) -> bool:
+    """Tell whether a ratio of time or memory is too near 1 to say more."""
+    return ratio.holds(1.0) or abs(ratio.value - 1) <= ALIKE
+
+
+def tabulate(comparisons: list[Comparison]) -> pd.DataFrame:
+    """Return the table, a row a comparison."""
+    return pd.DataFrame([_row(each) for each in comparisons])
+
+
+def _ratio(values: Sequence[float], baseline: Sequence[float]) -> Estimate:
+    """Return the ratio of the medians, and the range of all ratios of a value to another.
+
+    Not paired by seed: what differs between seeds is the machine's doing.
+    """
+    return Estimate(
+        float(np.median(values) / np.median(baseline)),
+        min(values) / max(baseline),
+        max(values) / min(baseline),
+    )
+
+
+def _outcomes(variant: str, training: Training, result: Result) -> dict[str, Outcome]:
+    """Return what came of `variant` by architecture."""
+    return {
+        architecture: Outcome(
+            variant,
+            architecture,
+            training.method.epochs,
+            [run for run in result.runs if run.architecture == architecture],
+        )
+        for architecture in training.architectures
+    }
+
+
+def _row(comparison: Comparison) -> dict[str, object]:
+    outcome = comparison.outcome
+    return {
+        "ingredient": comparison.ingredient,
+        "chosen": comparison.chosen,
+        "setting": comparison.setting,
+        "variant": outcome.variant,
+        "reference": comparison.reference.variant,
+        "architecture": outcome.architecture,
+        "seeds": len(outcome.runs),
+        "epochs": outcome.epochs,
+        "test_accuracy": outcome.accuracy,
+        "test_accuracy_std": outcome.accuracy_std,
+        **_estimate("change", comparison.change),
+        "validation_accuracy": outcome.validation_accuracy,
+        "epoch_seconds": outcome.epoch_seconds,
+        "training_seconds": outcome.training_seconds,
+        **_estimate("time_ratio", comparison.time_ratio),
+        "training_memory_mib": outcome.training_mib,
+        **_estimate("memory_ratio", comparison.memory_ratio),
+        "model_kib": outcome.runs[0].model_bytes / 1024,
+    }
+
+
+def _estimate(name: str, estimate: Estimate) -> dict[str, float]:
+    return {
+        name: estimate.value,
+        f"{name}_lower": estimate.lower,
+        f"{name}_upper": estimate.upper,
+    }

@@ -1,0 +1,156 @@
+"""ablation/variants.yaml: what is trained, and what is compared with what."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from pipeline.errors import PipelineError
+from pipeline.params import Architecture, Method, Name, Params, Section
+from pipeline.recipes import changed, read_yaml
+
+PLAN_FILE = Path("ablation/variants.yaml")
+
+VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class Variant(Section):
+    """A recipe of params.yaml with a few keys changed.
+
+    Attributes:
+        base: the method of params.yaml, of the same engine.
+        set: values by key of that method; none leaves the recipe as it is.
+        architectures: those it is trained on; all of params.yaml unless listed.
+    """
+
+    base: Name
+    set: dict[str, Any] = Field(default_factory=dict)
+    architectures: Annotated[list[Architecture], Field(min_length=1)] | None = None
+
+
+class VariantGroups(Section):
+    """The variants by engine, so that a change of one engine retrains its own alone."""
+
+    torch: dict[VariantName, Variant]
+    packed: dict[VariantName, Variant]
+
+
+class Ingredient(Section):
+    """A part of a recipe, and the variants that show what it buys.
+
+    Attributes:
+        name: of the ingredient, in a few words.
+        text: what it is.
+        source: where it comes from: a paper, or that it is this project's own.
+        reference: the variant that has it, with which the others are compared.
+        chosen: the reference's setting, in a word or two.
+        settings: the settings of the others, by variant.
+    """
+
+    name: _Text
+    text: _Text
+    source: _Text
+    reference: VariantName
+    chosen: _Text
+    settings: Annotated[dict[VariantName, _Text], Field(min_length=1)]
+
+
+class PlanFile(Section):
+    """The whole of ablation/variants.yaml."""
+
+    variants: VariantGroups
+    ingredients: Annotated[list[Ingredient], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Training:
+    """A variant as it is trained: its recipe, and on which architectures."""
+
+    method: Method
+    architectures: list[str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Trainings by variant, and the ingredients in the order of the report."""
+
+    trainings: dict[str, Training]
+    ingredients: list[Ingredient]
+
+    def training(self, variant: str) -> Training:
+        """Return the training of `variant`.
+
+        Raises:
+            PipelineError: there is no such variant; the message lists those that there are.
+        """
+        if variant not in self.trainings:
+            raise PipelineError(
+                f"unknown variant {variant}: {PLAN_FILE} has {', '.join(self.trainings)}"
+            )
+        return self.trainings[variant]
+
+
+def load_plan(params: Params) -> Plan:
+    """Read ablation/variants.yaml and check it against `params`.
+
+    Raises:
+        PipelineError: it is missing or not valid; a recipe cannot be, or changes nothing; or an
+            ingredient compares what is not trained.
+    """
+    file = read_yaml(PLAN_FILE, PlanFile)
+    groups = (
+        (file.variants.torch, params.groups.torch),
+        (file.variants.packed, params.groups.packed),
+    )
+    trainings: dict[str, Training] = {}
+    for variants, methods in groups:
+        for name, variant in variants.items():
+            where = f"{PLAN_FILE}: {name}"
+            if name in trainings:
+                raise PipelineError(f"{where}: the name of two variants")
+            if variant.base not in methods:
+                raise PipelineError(
+                    f"{where}: base {variant.base} is none of {', '.join(methods)} in params.yaml"
+                )
+            trainings[name] = _training(params, variant, methods[variant.base], where)
+    for ingredient in file.ingredients:
+        _check_compares(ingredient, trainings)
+    compared = {name for each in file.ingredients for name in (each.reference, *each.settings)}
+    if idle := [name for name in trainings if name not in compared]:
+        raise PipelineError(f"{PLAN_FILE}: {idle[0]}: no ingredient compares it")
+    return Plan(trainings, file.ingredients)
+
+
+def _training(params: Params, variant: Variant, base: Method, where: str) -> Training:
+    method = changed(base, variant.set, where)
+    for key in variant.set:
+        if getattr(method, key) == getattr(base, key):
+            raise PipelineError(
+                f"{where}: {key} is {getattr(base, key)} in {variant.base} already: "
+                "change it to something else, or leave it out"
+            )
+    architectures = variant.architectures or params.architectures
+    for architecture in architectures:
+        if architecture not in params.architectures:
+            raise PipelineError(
+                f"{where}: unknown architecture {architecture}: params.yaml has "
+                f"{', '.join(params.architectures)}"
+            )
+    return Training(method, architectures)
+
+
+def _check_compares(ingredient: Ingredient, trainings: dict[str, Training]) -> None:
+    where = f"{PLAN_FILE}: {ingredient.name}"
+    for name in (ingredient.reference, *ingredient.settings):
+        if name not in trainings:
+            raise PipelineError(f"{where}: {name} is no variant")
+    has = trainings[ingredient.reference].architectures
+    for name in ingredient.settings:
+        for architecture in trainings[name].architectures:
+            if architecture not in has:
+                raise PipelineError(
+                    f"{where}: {name} is trained on {architecture}, and {ingredient.reference}, "
+                    "which it is compared with, is not"
+                )

@@ -1,0 +1,35 @@
+"""Results of all variants -> reports/ablation/: a table, a figure, and what they say."""
+
+import matplotlib as mpl
+
+from pipeline.ablation.comparison import compare, tabulate
+from pipeline.ablation.figure import draw
+from pipeline.ablation.plan import load_plan
+from pipeline.ablation.results import read_result
+from pipeline.ablation.summary import render
+from pipeline.figures.style import STYLE, save
+from pipeline.outputs import whole_directory
+from pipeline.params import Params
+from pipeline.paths import REPORTS
+from pipeline.progress import say
+
+FOLDER = REPORTS / "ablation"
+
+
+def report(params: Params) -> None:
+    """Write reports/ablation/: table.csv, figure.png, figure.svg and summary.md.
+
+    Raises:
+        PipelineError: a result is missing, damaged or of other params, or the folder cannot be
+            written.
+    """
+    plan = load_plan(params)
+    results = {
+        name: read_result(name, training, params) for name, training in plan.trainings.items()
+    }
+    comparisons = compare(plan, results)
+    with whole_directory(FOLDER) as temporary, mpl.rc_context(STYLE):
+        tabulate(comparisons).to_csv(temporary / "table.csv", index=False, lineterminator="\n")
+        save(draw(comparisons), temporary, "figure")
+        (temporary / "summary.md").write_text(render(plan, comparisons, results), encoding="utf-8")
+    say(f"{FOLDER}/summary.md written")

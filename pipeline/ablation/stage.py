@@ -1,0 +1,41 @@
+"""One variant: trained on its architectures with every seed, each time in a fresh process."""
+
+import json
+import time
+
+from pipeline.ablation.plan import load_plan
+from pipeline.ablation.results import Result, Run, write_result
+from pipeline.data import store
+from pipeline.environment import describe_environment
+from pipeline.fresh_process import output_of
+from pipeline.memory import MIB
+from pipeline.params import Params
+from pipeline.progress import progress, say
+
+
+def ablate(params: Params, variant: str) -> None:
+    """Train `variant` and write ablation/results/VARIANT.json: see `results.Result`.
+
+    Raises:
+        PipelineError: an unknown variant, missing data, or a training that failed.
+    """
+    training = load_plan(params).training(variant)
+    store.check_present()
+    started = time.monotonic()
+    cases = [(name, seed) for name in training.architectures for seed in params.seeds]
+    runs: list[Run] = []
+    with progress(f"ablation {variant}", len(cases)) as advance:
+        for architecture, seed in cases:
+            arguments = ["--variant", variant, "--architecture", architecture, "--seed", str(seed)]
+            text = output_of(["ablation-run", *arguments])
+            result = Run.model_validate_json(text)
+            runs.append(result)
+            advance(
+                f"{architecture}, seed {seed}: test accuracy {result.test_accuracy:.2f} %, "
+                f"{result.epoch_seconds:.3f} s an epoch, "
+                f"{result.training_memory / MIB:.1f} MiB to train"
+            )
+    environment = json.loads(describe_environment(params.train.threads, started))
+    recipe = training.method.model_dump()
+    path = write_result(variant, Result(recipe=recipe, environment=environment, runs=runs))
+    say(f"{path} written")

@@ -1,0 +1,139 @@
+"""reports/ablation/summary.md."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from pipeline.ablation.answer import answer, costs
+from pipeline.ablation.comparison import ALIKE, REFERENCE, Comparison
+from pipeline.ablation.plan import Ingredient, Plan
+from pipeline.ablation.results import Result
+from pipeline.captions import captioned
+from pipeline.markdown import markdown
+from pipeline.summary.machine import machine_in_words
+from pipeline.words import NO_DIFFERENCE, listed, span
+
+CAPTION = (
+    "What happens to test accuracy when one thing of a recipe is changed. Bold is the ingredient "
+    "as the recipe has it, with the recipe's accuracy at 0; below it, what takes its place. Small "
+    "dots are seeds, each against the same seed of the recipe; the large one is their mean, the "
+    "line their range. Time and memory are those of training, as multiples of the recipe's; "
+    "where a row is empty, that was not trained."
+)
+HEADERS = (
+    *("what is changed", "network", "test accuracy, %", "change, points", "s an epoch", "time"),
+    *("training memory, MiB", "memory"),
+)
+
+
+def render(plan: Plan, comparisons: list[Comparison], results: Mapping[str, Result]) -> str:
+    """Return the whole of summary.md."""
+    seeds = len(comparisons[0].outcome.runs)
+    words = "seed" if seeds == 1 else f"{seeds} seeds"
+    sections = [
+        "# What each ingredient buys",
+        "The same training with one thing changed, beside the recipe in "
+        f"[params.yaml](../../params.yaml) with the same {words}. What is changed is in "
+        "[variants.yaml](../../ablation/variants.yaml).",
+        answer(comparisons),
+        captioned("figure", CAPTION),
+        "## Ingredient by ingredient",
+        *(_ingredient(each, comparisons) for each in plan.ingredients),
+        "## Table",
+        "*Time* and *memory* are those of training as multiples of the recipe's; time is that of "
+        "all epochs. The first rows are the recipes themselves. ([table.csv](table.csv), which "
+        "has validation accuracy and model size as well)",
+        markdown(HEADERS, _rows(comparisons)),
+        "## How it was measured",
+        _measured(results),
+        _limits(seeds),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _ingredient(ingredient: Ingredient, comparisons: list[Comparison]) -> str:
+    lines = [
+        f"### {ingredient.name}: {ingredient.chosen}",
+        "",
+        f"{ingredient.text} ({ingredient.source})",
+        "",
+    ]
+    for setting in ingredient.settings.values():
+        said = [
+            f"on {each.outcome.architecture} it {_verdict(each)}"
+            for each in comparisons
+            if each.ingredient == ingredient.name and each.setting == setting
+        ]
+        lines.append(f"- *{ingredient.chosen}* rather than *{setting}*: {'; '.join(said)}.")
+    return "\n".join(lines)
+
+
+def _verdict(comparison: Comparison) -> str:
+    """Say what the reference has that the variant has not: the other way round than `change`."""
+    change = comparison.change
+    if change.holds(0.0):
+        accuracy = f"makes {NO_DIFFERENCE} to accuracy"
+    else:
+        verb = "buys" if change.value < 0 else "costs"
+        sizes = (abs(change.lower), abs(change.upper))
+        accuracy = f"{verb} {abs(change.value):.2f} points ({span(sizes, 2)} over seeds)"
+    more = costs(comparison)
+    return f"{accuracy} and takes {listed(more)}" if more else accuracy
+
+
+def _rows(comparisons: list[Comparison]) -> Iterator[list[str]]:
+    before = ""
+    for each in comparisons:
+        what = (
+            f"the recipe `{each.setting}`"
+            if each.ingredient == REFERENCE
+            else f"{each.ingredient}: {each.chosen} → {each.setting}"
+        )
+        # Said once, where several architectures follow each other.
+        yield ["" if what == before else what, *_cells(each)]
+        before = what
+
+
+def _cells(comparison: Comparison) -> list[str]:
+    outcome, change = comparison.outcome, comparison.change
+    spread = "" if math.isnan(outcome.accuracy_std) else f" ± {outcome.accuracy_std:.2f}"
+    return [
+        outcome.architecture,
+        f"{outcome.accuracy:.2f}{spread}",
+        ""
+        if comparison.ingredient == REFERENCE
+        else f"{change.value:+.2f} ({change.lower:+.2f} to {change.upper:+.2f})",
+        f"{outcome.epoch_seconds:.3f}",
+        f"×{comparison.time_ratio.value:.2f}",
+        f"{outcome.training_mib:.1f}",
+        f"×{comparison.memory_ratio.value:.2f}",
+    ]
+
+
+def _measured(results: Mapping[str, Result]) -> str:
+    machines = dict.fromkeys(machine_in_words(each.environment) for each in results.values())
+    minutes = sum(float(each.environment["seconds"]) for each in results.values()) / 60
+    return "\n".join([*(f"- {machine}" for machine in machines), f"- {minutes:.0f} minutes in all"])
+
+
+def _limits(seeds: int) -> str:
+    chance = (
+        f"That all {seeds} have one sign is no proof: where nothing differs it happens one time in "
+        f"{2 ** (seeds - 1)}."
+        if seeds > 1
+        else "Of one seed there is no telling a change from chance."
+    )
+    return (
+        "Each training is a fresh process. An epoch is forward, backward and update over all "
+        "training images, by wall clock and without evaluation; its seconds are the median over "
+        "epochs, then over seeds. Training memory is the peak above the moment just before the "
+        "network is built, the median over seeds. The test set is used once a training, after it, "
+        "and chooses nothing: the recipes were chosen by validation accuracy. ± is the standard "
+        "deviation over seeds.\n\n"
+        "A change is the mean of the differences to the same seed of the recipe, with their range "
+        f"in brackets; *{NO_DIFFERENCE}* is said where the range holds 0. {chance} Variants are "
+        "trained one after the other, not in turn as in the "
+        "[report's measurements](../summary.md), so that what else the machine does is in their "
+        f"times: nothing is said of time and memory within {ALIKE:.0%} of the recipe's, or where "
+        "the ranges over seeds overlap. One thing is changed at a time and the rest is not tuned "
+        "anew: what a variant could reach by itself may be more."
+    )
