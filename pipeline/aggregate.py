@@ -7,11 +7,11 @@ import pandas as pd
 
 from pipeline import tables
 from pipeline.benchmark import kernels_table
+from pipeline.claims import claims_table, published_table, time_to_study_table
 from pipeline.outputs import whole_directory, write_text
 from pipeline.params import BASELINE, Params
 from pipeline.paths import PACKED, REPORTS, TABLES
 from pipeline.progress import say
-from pipeline.published import claims_table, published_table
 from pipeline.report import Report
 from pipeline.results import (
     read_benchmark,
@@ -20,6 +20,7 @@ from pipeline.results import (
     read_profile,
     read_runs,
     read_scaling,
+    read_study,
 )
 from pipeline.summary.document import render_summary
 from pipeline.tables import fastest_other
@@ -64,6 +65,7 @@ def aggregate(params: Params) -> None:
             "kernels": kernels,
             "claims": claims_table(per_run, profile.measurements),
             "published": published_table(accuracy, costs),
+            "time_to_study": time_to_study_table(read_study(params)),
             "targets": targets_table(
                 {"kernels": kernels, "costs": costs, "runs": per_run, "accuracy": accuracy},
                 fastest_other(inference),

@@ -165,6 +165,14 @@ def footprint(
 
 
 @app.command()
+def study() -> None:
+    """Measure how long training takes to the study's test accuracies."""
+    from pipeline.study import time_to_study as run
+
+    run(load_params())
+
+
+@app.command()
 def aggregate() -> None:
     """Turn runs and profiles into tables, metrics.json and summary.md in reports/."""
     from pipeline.aggregate import aggregate as run

@@ -8,6 +8,7 @@ PROFILES = Path("profiles")
 SCALING = PROFILES / "scaling"
 INFERENCE = PROFILES / "inference"
 BENCHMARK = PROFILES / "benchmark"
+STUDY = PROFILES / "study"
 REPORTS = Path("reports")
 TABLES = REPORTS / "tables"
 

@@ -35,7 +35,7 @@ class Report:
 
     @property
     def claims(self) -> pd.DataFrame:
-        """A row a claim of the study: see `pipeline.published.claims_table`."""
+        """A row a claim of the study: see `pipeline.claims.claims_table`."""
         return self.tables["claims"]
 
 

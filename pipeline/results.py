@@ -17,6 +17,7 @@ from pipeline.paths import (
     PROFILES,
     RUNS,
     SCALING,
+    STUDY,
     model_path,
     run_name,
 )
@@ -124,6 +125,21 @@ def read_inference(params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.concat(rounds, ignore_index=True), pd.concat(runtimes, ignore_index=True)
 
 
+def read_study(params: Params) -> pd.DataFrame:
+    """Read the times to the study's accuracies.
+
+    Raises:
+        PipelineError: they are missing, damaged, or of other networks.
+    """
+    advice = "run `dvc repro` or `python -m pipeline study`"
+    times = _read_csv(STUDY / "times.csv", advice)
+    expected = {(name, seed) for name in params.methods for seed in params.seeds}
+    for _, group in times.groupby("architecture"):
+        if expected != set(group[["method", "seed"]].itertuples(index=False, name=None)):
+            raise PipelineError(f"{STUDY} was measured with other params: {advice}")
+    return times
+
+
 def read_benchmark(params: Params) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read the seconds of `benchmark`, and what they were measured on.
 
@@ -149,6 +165,7 @@ def read_durations(params: Params) -> dict[str, float]:
         "scaling": [SCALING],
         "inference": [INFERENCE / architecture for architecture in params.architectures],
         "benchmark": [BENCHMARK],
+        "study": [STUDY],
     }
     durations = {}
     for stage, paths in folders.items():

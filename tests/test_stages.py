@@ -69,6 +69,7 @@ def trained(project: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.setattr(benchmark, "SHAPES", ((1, 5, 9),))
     monkeypatch.setattr(benchmark, "SECONDS", 1e-4)
     command("benchmark")
+    command("study")
     shutil.copytree(project, kept)
     return project
 

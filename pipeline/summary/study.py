@@ -4,8 +4,9 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.claims import study_batch
 from pipeline.markdown import markdown
-from pipeline.published import load_published, study_batch
+from pipeline.published import load_published
 from pipeline.report import Report
 from pipeline.summary.verdicts import interval_name
 from pipeline.words import span
@@ -53,8 +54,35 @@ def study_section(report: Report) -> str:
             f"speed; seconds an epoch, at batch {batch}, compare speed. Accuracy is in percent; "
             "memory is the peak of the process:",
             _printed(printed),
+            "Seconds of training until the test accuracy was that of the study's binary network, "
+            "looked at every few steps, evaluation left out: medians over the seeds that got "
+            "there, with the fewest and the most ([time_to_study.csv](tables/time_to_study.csv)). "
+            "The study's seconds are of its whole training:",
+            _times(report.tables["time_to_study"]),
         ]
     )
+
+
+def _times(table: pd.DataFrame) -> str:
+    rows = [
+        [
+            row["architecture"],
+            f"{row['target']:.1f} %",
+            row["method"],
+            _reached(row),
+            f"{row['study_seconds']:,.0f}",
+        ]
+        for _, row in table.iterrows()
+    ]
+    return markdown(["network", "test accuracy", "method", "seconds, ours", "study"], rows)
+
+
+def _reached(row: "pd.Series[Any]") -> str:
+    reached, seeds = row["seeds_reached"], row["seeds"]
+    if reached == 0:
+        return "not reached"
+    times = f"{row['seconds']:.3f} [{row['seconds_fewest']:.3f}, {row['seconds_most']:.3f}]"
+    return times if reached == seeds else f"{times} ({reached} of {seeds} seeds)"
 
 
 def _epochs(printed: pd.DataFrame, whose: str) -> str:

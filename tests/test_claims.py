@@ -3,13 +3,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.published import (
-    claims_table,
-    load_published,
-    published_table,
-    runs_of,
-    study_batch,
-)
+from pipeline.claims import claims_table, published_table, runs_of, study_batch
+from pipeline.published import load_published
 
 SECONDS = {"float": 2.0, "deterministic": 1.0, "stochastic": 1.0}
 MEMORY = {"float": 100.0, "deterministic": 110.0, "stochastic": 99.0}
