@@ -11,6 +11,8 @@ BENCHMARK = PROFILES / "benchmark"
 STUDY = PROFILES / "study"
 REPORTS = Path("reports")
 TABLES = REPORTS / "tables"
+# A row a trial of `search`.
+TRIALS = Path("search/trials.csv")
 
 # What packed networks are called among the runtimes of `inference`: the one that is compared with
 # the others, and the one whose prediction is a mean of passes.

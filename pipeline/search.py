@@ -26,13 +26,13 @@ from pipeline.params import (
     Section,
     Seed,
 )
+from pipeline.paths import TRIALS
 from pipeline.progress import say
 from pipeline.recipes import changed, read_yaml
 from pipeline.train import layer_widths
 from pipeline.trials import train_fully
 
 SEARCH_FILE = Path("search.yaml")
-TRIALS = Path("search/trials.csv")
 COLUMNS = (
     "question",
     "architecture",

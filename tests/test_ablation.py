@@ -21,6 +21,7 @@ from pipeline.cli import main
 from pipeline.data import sources, store
 from pipeline.errors import PipelineError
 from pipeline.params import Params, load_params
+from pipeline.paths import TRIALS
 from pipeline.train import train
 from tests.conftest import ROOT, heavy_imports
 
@@ -73,7 +74,20 @@ def fetched(params: Params) -> Params:
     """The parameters of a project with data and a plan."""
     store.store(sources.find(params.data, lambda _: None), params.data)
     write_plan()
+    write_trials()
     return params
+
+
+def write_trials() -> None:
+    rows = [
+        ("how long", "epochs=1 optimizer=adam", 1, 80.0),
+        ("how long", "epochs=1 optimizer=adam", 2, 82.0),
+        ("how long", "epochs=3 optimizer=adam", 1, 81.5),
+        ("Bop", "optimizer=bop", 1, 70.0),
+    ]
+    table = pd.DataFrame(rows, columns=["question", "changes", "seed", "validation_accuracy"])
+    TRIALS.parent.mkdir()
+    table.assign(architecture="mlp-8", method="deterministic").to_csv(TRIALS, index=False)
 
 
 def write_results(params: Params, accuracies: dict[str, list[float]]) -> None:
@@ -144,10 +158,31 @@ def test_the_report_compares_seed_by_seed(fetched: Params) -> None:
     ) in summary
     assert "- *gamma 3* rather than *none*: on mlp-8 it makes no difference to accuracy." in summary
     assert "happens one time in 2." in summary
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in summary.splitlines()]
+    assert [
+        "how long",
+        "mlp-8",
+        "deterministic",
+        "3",
+        "epochs 3",
+        "81.50",
+        "epochs 1",
+        "81.00",
+    ] in (lines)
+    assert ["Bop", "mlp-8", "deterministic", "1", "optimizer bop", "70.00", "", ""] in lines
     pixels = image.imread(FOLDER / "figure.png")
     assert pixels.shape[0] > 300
     assert pixels.std() > 0.05
     assert "gamma 3" in (FOLDER / "figure.svg").read_text()
+
+
+@pytest.mark.parametrize("text", [None, "", "question,seed\nhow long,1\n"])
+def test_damaged_trials_are_one_message(fetched: Params, text: str | None) -> None:
+    write_results(fetched, {"recipe": [90.0, 91.0], "short": [89.5, 90.0], "plain": [90.5, 90.5]})
+    TRIALS.unlink() if text is None else TRIALS.write_text(text)
+    with pytest.raises(PipelineError, match="get it back from git"):
+        report(fetched)
+    assert not FOLDER.exists()
 
 
 def test_one_seed_has_no_spread(fetched: Params) -> None:

@@ -7,8 +7,9 @@ from ruamel.yaml import YAML
 from pipeline.data import sources, store
 from pipeline.errors import PipelineError
 from pipeline.params import Params, load_params
+from pipeline.paths import TRIALS
 from pipeline.recipes import read_yaml
-from pipeline.search import TRIALS, Search, _trials, search
+from pipeline.search import Search, _trials, search
 from tests.conftest import ROOT
 
 QUESTION = {

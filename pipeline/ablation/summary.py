@@ -7,6 +7,7 @@ from pipeline.ablation.answer import answer, costs
 from pipeline.ablation.comparison import ALIKE, REFERENCE, Comparison
 from pipeline.ablation.plan import Ingredient, Plan
 from pipeline.ablation.results import Result
+from pipeline.ablation.tried import tried
 from pipeline.captions import captioned
 from pipeline.markdown import markdown
 from pipeline.summary.machine import machine_in_words
@@ -43,6 +44,7 @@ def render(plan: Plan, comparisons: list[Comparison], results: Mapping[str, Resu
         "all epochs. The first rows are the recipes themselves. ([table.csv](table.csv), which "
         "has validation accuracy and model size as well)",
         markdown(HEADERS, _rows(comparisons)),
+        tried(),
         "## How it was measured",
         _measured(results),
         _limits(seeds),
