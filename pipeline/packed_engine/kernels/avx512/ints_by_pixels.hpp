@@ -11,6 +11,7 @@
 
 #include "../pixels.hpp"
 
+#include "../avx2/pixel_panel.hpp"
 #include "common.hpp"
 
 namespace kernels::pixels {
@@ -22,16 +23,6 @@ constexpr std::size_t kTileRows = 8;
 // Quads of samples until the sums go out. Their pixels are 16 KiB, which stay in the first-level
 // cache while all rows pass over them.
 constexpr std::size_t kMostQuads = 128;
-
-__m256i pixels_of(IntRows x, std::size_t sample, std::size_t end, std::size_t panel) {
-  if (sample >= end) return _mm256_setzero_si256();
-  const auto* at = reinterpret_cast<const __m128i*>(x.row(sample) + panel * kPanel / 2);
-  const __m128i bytes = _mm_loadu_si128(at);
-  const __m128i nibble = _mm_set1_epi8(15);
-  const __m128i low = _mm_and_si128(bytes, nibble);
-  const __m128i high = _mm_and_si128(_mm_srli_epi16(bytes, 4), nibble);
-  return _mm256_set_m128i(_mm_unpackhi_epi8(low, high), _mm_unpacklo_epi8(low, high));
-}
 
 // Quads of samples whose pixels of a panel are not all 0.
 struct Quads {
