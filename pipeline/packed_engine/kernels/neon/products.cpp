@@ -136,36 +136,49 @@ struct IntProduct {
   Range range;
   Picks picks;
 
-  template <std::size_t Rows>
-  void multiply(const std::uint8_t* tables, std::size_t bytes, const std::uint8_t* bits,
-                Sums (&sums)[Rows]) const {
-    for (std::size_t byte = 0; byte < bytes;) {
-      const std::size_t until = std::min(bytes, byte + BytesUntilWide);
-      uint8x16_t partial[Rows][kHalves];
-      for (auto& of_row : partial) of_row[0] = of_row[1] = vdupq_n_u8(0);
-      for (; byte < until; ++byte) {
-        const uint8x16_t x[] = {vld1q_u8(bits + byte * kPanel),
-                                vld1q_u8(bits + byte * kPanel + kBytes)};
-        const uint8x16_t low[] = {low_nibbles(x[0]), low_nibbles(x[1])};
-        const uint8x16_t high[] = {high_nibbles(x[0]), high_nibbles(x[1])};
-#pragma GCC unroll 4
-        for (std::size_t r = 0; r < Rows; ++r) {
-          const std::uint8_t* at = tables + (r * kIntBytesUntilOut + byte) * kTables;
-          const uint8x16_t first = vld1q_u8(at), second = vld1q_u8(at + kBytes);
-#pragma GCC unroll 2
-          for (std::size_t half = 0; half < kHalves; ++half) {
-            const uint8x16_t both =
-                vaddq_u8(vqtbl1q_u8(first, low[half]), vqtbl1q_u8(second, high[half]));
-            partial[r][half] = vaddq_u8(partial[r][half], both);
-          }
-        }
-      }
-      for (std::size_t r = 0; r < Rows; ++r) {
-        for (std::size_t half = 0; half < kHalves; ++half) {
-          sums[r].add_signed(half, partial[r][half]);
-        }
+  // `Count` bytes of a panel's bits, whose partial sums add up in 8 bits, by the tables of `Rows`
+  // rows.
+  template <std::size_t Count, std::size_t Rows>
+  static void look_up(const std::uint8_t* tables, const std::uint8_t* bits, Sums (&sums)[Rows]) {
+    uint8x16_t low[Count][kHalves], high[Count][kHalves];
+    for (std::size_t i = 0; i < Count; ++i) {
+      for (std::size_t half = 0; half < kHalves; ++half) {
+        const uint8x16_t x = vld1q_u8(bits + i * kPanel + half * kBytes);
+        low[i][half] = low_nibbles(x);
+        high[i][half] = high_nibbles(x);
       }
     }
+#pragma GCC unroll 4
+    for (std::size_t r = 0; r < Rows; ++r) {
+      const std::uint8_t* at = tables + r * kIntBytesUntilOut * kTables;
+      uint8x16_t partial[] = {vdupq_n_u8(0), vdupq_n_u8(0)};
+#pragma GCC unroll 2
+      for (std::size_t i = 0; i < Count; ++i) {
+        const uint8x16_t first = vld1q_u8(at + i * kTables);
+        const uint8x16_t second = vld1q_u8(at + i * kTables + kBytes);
+#pragma GCC unroll 2
+        for (std::size_t half = 0; half < kHalves; ++half) {
+          const uint8x16_t both =
+              vaddq_u8(vqtbl1q_u8(first, low[i][half]), vqtbl1q_u8(second, high[i][half]));
+          partial[half] = i == 0 ? both : vaddq_u8(partial[half], both);
+        }
+      }
+#pragma GCC unroll 2
+      for (std::size_t half = 0; half < kHalves; ++half) sums[r].add_signed(half, partial[half]);
+    }
+  }
+
+  template <std::size_t Rows>
+  static void multiply(const std::uint8_t* tables, std::size_t bytes, const std::uint8_t* bits,
+                       Sums (&result)[Rows]) {
+    // Not those that are returned: what is pointed to, GCC keeps in memory.
+    Sums sums[Rows];
+    std::size_t byte = 0;
+    for (; byte + BytesUntilWide <= bytes; byte += BytesUntilWide) {
+      look_up<BytesUntilWide>(tables + byte * kTables, bits + byte * kPanel, sums);
+    }
+    if (byte < bytes) look_up<1>(tables + byte * kTables, bits + byte * kPanel, sums);
+    for (std::size_t r = 0; r < Rows; ++r) result[r] = sums[r];
   }
 
   template <std::size_t Rows>
