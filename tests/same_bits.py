@@ -22,7 +22,7 @@ from tests.conftest import packed_methods
 from tests.oracle import SETS
 
 CLASSES, PIXELS, IMAGES, BATCH, EPOCHS = 10, 28 * 28, 120, 40, 2
-# Two panels of features each, so that there is something to divide.
+# Several panels of features, so that there is something to divide.
 WIDTHS = [PIXELS, 70, 40, CLASSES]
 
 
