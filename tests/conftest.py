@@ -13,7 +13,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
-from pipeline.params import Params, load_params
+from pipeline.params import PackedMethod, Params, load_params
 
 # No test asserts a time, and a busy machine can pause one for long.
 settings.register_profile("untimed", deadline=None)
@@ -28,6 +28,21 @@ IDX_NAMES = {
     "test-labels": "t10k-labels-idx1-ubyte",
 }
 ROOT = Path(__file__).parents[1]
+
+
+def packed_methods() -> dict[str, PackedMethod]:
+    """Return the project's own packed methods, and one with the other optimizer."""
+    methods = dict(load_params(ROOT / "params.yaml").groups.packed)
+    methods["bop"] = methods["deterministic"].model_copy(
+        update={
+            "optimizer": "bop",
+            "state_bits": None,
+            "latent_range": None,
+            "bop_adaptivity": 0.01,
+            "bop_threshold": 1e-4,
+        }
+    )
+    return methods
 
 
 def to_idx(array: NDArray[np.uint8]) -> bytes:

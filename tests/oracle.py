@@ -16,7 +16,7 @@ def _runs(which: str) -> bool:
 
 
 # Every form of the kernels that this processor runs.
-SETS = [which for which in ("scalar", "avx2", "avx512") if _runs(which)]
+SETS = [which for which in ("scalar", "avx2", "avx512", "neon") if _runs(which)]
 every_set: Callable[[Any], Any] = pytest.mark.parametrize("which", SETS)
 
 

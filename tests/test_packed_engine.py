@@ -18,21 +18,12 @@ from pipeline.packed_engine.weights import FlippedWeights, LatentWeights
 from pipeline.params import PackedMethod, load_params
 from pipeline.torch_engine.engine import TorchEngine
 from pipeline.torch_engine.network import BinaryLinear
-from tests.conftest import CLASSES, ROOT, SIDE, heavy_imports, make_images
+from tests.conftest import CLASSES, ROOT, SIDE, heavy_imports, make_images, packed_methods
 from tests.oracle import SETS, from_panels, pack
 from tests.oracle import noise as drawn_noise
 
 PARAMS = load_params(ROOT / "params.yaml")
-METHODS = dict(PARAMS.groups.packed)
-METHODS["bop"] = METHODS["deterministic"].model_copy(
-    update={
-        "optimizer": "bop",
-        "state_bits": None,
-        "latent_range": None,
-        "bop_adaptivity": 0.01,
-        "bop_threshold": 1e-4,
-    }
-)
+METHODS = packed_methods()
 PIXELS = SIDE * SIDE
 LABELS = (np.arange(24) % CLASSES).astype(np.uint8)
 IMAGES = make_images(LABELS, 3).reshape(len(LABELS), PIXELS)

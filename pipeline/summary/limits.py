@@ -26,8 +26,8 @@ def limits_section(params: Params) -> str:
             "not in these tables.\n"
             "- Process memory of float is mostly the import of torch, which a deployment without "
             "torch would not pay; training memory does not depend on it.\n"
-            f"- One machine, {params.train.threads} threads; the ratios differ on others. The "
-            "fast kernels need AVX2, and are fastest with AVX-512's counting and byte products; "
-            "torch uses AVX-512 where there is any. What each used stands below.",
+            f"- One machine, {params.train.threads} threads; the ratios differ on others. On "
+            "x86-64 the fast kernels need AVX2, and are fastest with AVX-512's counting and byte "
+            "products; torch uses AVX-512 where there is any. What each used stands below.",
         ]
     )

@@ -47,6 +47,17 @@ bool runs_avx512() {
          __builtin_cpu_supports("avx512vnni") != 0 &&
          __builtin_cpu_supports("avx512vpopcntdq") != 0;
 }
+#elif defined(BINARY_KERNELS_AARCH64)
+// Every processor of this architecture has it.
+constexpr InstructionSet kNeon{"neon",
+                              &packing::neon,
+                              &products::neon,
+                              &pixels::neon,
+                              &exact::neon,
+                              &normalization::neon,
+                              &rounding::neon,
+                              &optimizers::neon,
+                              &thresholds::neon};
 #endif
 
 }  // namespace
@@ -57,13 +68,15 @@ const InstructionSet& instruction_set(const char* name) {
 #if defined(BINARY_KERNELS_X86)
   if ((best || wanted == "avx512") && runs_avx512()) return kAvx512;
   if ((best || wanted == "avx2") && runs_avx2()) return kAvx2;
+#elif defined(BINARY_KERNELS_AARCH64)
+  if (best || wanted == "neon") return kNeon;
 #endif
   if (best || wanted == "scalar") return kScalar;
-  if (wanted == "avx2" || wanted == "avx512") {
+  if (wanted == "avx2" || wanted == "avx512" || wanted == "neon") {
     throw std::invalid_argument("this processor has no " + wanted + " kernels");
   }
   throw std::invalid_argument("unknown instruction set '" + wanted +
-                              "': choose auto, scalar, avx2 or avx512");
+                              "': choose auto, scalar, avx2, avx512 or neon");
 }
 
 const char* requested_instruction_set() {

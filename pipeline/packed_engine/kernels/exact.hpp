@@ -26,5 +26,6 @@ struct Kernels {
 
 extern const Kernels scalar;
 extern const Kernels avx2;
+extern const Kernels neon;
 
 }  // namespace kernels::exact

@@ -60,5 +60,6 @@ struct Kernels {
 extern const Kernels scalar;
 extern const Kernels avx2;
 extern const Kernels avx512;
+extern const Kernels neon;
 
 }  // namespace kernels::pixels

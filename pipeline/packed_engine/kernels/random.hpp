@@ -23,6 +23,62 @@ inline constexpr std::size_t kCounters = 8;
 inline constexpr std::size_t kWords = 4;
 inline constexpr std::size_t kVectors = kCounters * kWords / kLanes;
 
+// Of eight counters: those of word 0, then of word 1.
+struct Random {
+  Words word[kVectors];
+};
+
+// What a round multiplies with, and what it adds to the key.
+inline constexpr std::uint32_t kFactor0 = 0xD2511F53U, kFactor2 = 0xCD9E8D57U;
+inline constexpr std::uint32_t kWeyl0 = 0x9E3779B9U, kWeyl1 = 0xBB67AE85U;
+// The fewest rounds that pass BigCrush (table 2 of the paper).
+inline constexpr int kRounds = 7;
+
+#if defined(BINARY_KERNELS_NEON)
+// Four counters, a register a word: products come in two halves, whose lower words and upper words
+// one instruction each picks.
+struct Philox {
+  uint32x4_t counter[kWords];
+
+  void run(std::uint32_t k0, std::uint32_t k1) {
+#pragma GCC unroll 7
+    for (int round = 0; round < kRounds; ++round) {
+      const uint32x4_t c0 = counter[0], c2 = counter[2];
+      const auto low = [](uint32x4_t a, std::uint32_t b) {
+        return vreinterpretq_u32_u64(vmull_n_u32(vget_low_u32(a), b));
+      };
+      const auto high = [](uint32x4_t a, std::uint32_t b) {
+        return vreinterpretq_u32_u64(vmull_high_n_u32(a, b));
+      };
+      const uint32x4_t p0 = low(c0, kFactor0), q0 = high(c0, kFactor0);
+      const uint32x4_t p2 = low(c2, kFactor2), q2 = high(c2, kFactor2);
+      counter[0] = vuzp2q_u32(p2, q2) ^ counter[1] ^ vdupq_n_u32(k0);
+      counter[1] = vuzp1q_u32(p2, q2);
+      counter[2] = vuzp2q_u32(p0, q0) ^ counter[3] ^ vdupq_n_u32(k1);
+      counter[3] = vuzp1q_u32(p0, q0);
+      k0 += kWeyl0;
+      k1 += kWeyl1;
+    }
+  }
+};
+
+// The four words of counters (first + i, c1, c2, 0), i in 0..7.
+inline Random philox(std::uint32_t first, std::uint32_t c1, std::uint32_t c2, std::uint32_t k0,
+                     std::uint32_t k1) {
+  constexpr std::size_t kHalves = kCounters / kLanes;
+  const uint32x4_t lanes = {0, 1, 2, 3};
+  Random random;
+  for (std::size_t half = 0; half < kHalves; ++half) {
+    const uint32x4_t begin = vdupq_n_u32(first + static_cast<std::uint32_t>(half * kLanes));
+    Philox state{{lanes + begin, vdupq_n_u32(c1), vdupq_n_u32(c2), vdupq_n_u32(0)}};
+    state.run(k0, k1);
+    for (std::size_t w = 0; w < kWords; ++w) {
+      random.word[w * kHalves + half] = reinterpret_cast<Words>(state.counter[w]);
+    }
+  }
+  return random;
+}
+#else
 // 64-bit lanes, a counter each, of which the lower halves count: the upper ones hold what products
 // leave.
 #if defined(__AVX512F__)
@@ -50,30 +106,24 @@ inline Wide all_wide(std::uint32_t x) {
   return v;
 }
 
-// Seven rounds: the fewest that pass BigCrush (table 2 of the paper).
 struct Philox {
-  static constexpr int kRounds = 7;
   Wide counter[kWords];
 
   void run(std::uint32_t k0, std::uint32_t k1) {
 #pragma GCC unroll 7
     for (int round = 0; round < kRounds; ++round) {
-      const Wide p0 = product(counter[0], 0xD2511F53U), p1 = product(counter[2], 0xCD9E8D57U);
+      const Wide p0 = product(counter[0], kFactor0), p1 = product(counter[2], kFactor2);
       counter[0] = (p1 >> 32) ^ counter[1] ^ all_wide(k0);
       counter[1] = p1;
       counter[2] = (p0 >> 32) ^ counter[3] ^ all_wide(k1);
       counter[3] = p0;
-      k0 += 0x9E3779B9U;
-      k1 += 0xBB67AE85U;
+      k0 += kWeyl0;
+      k1 += kWeyl1;
     }
   }
 };
 
-struct Random {
-  Words word[kVectors];
-};
-
-// The four words of counters (first + i, c1, c2, 0), i in 0..7: those of word 0, then of word 1.
+// The four words of counters (first + i, c1, c2, 0), i in 0..7.
 inline Random philox(std::uint32_t first, std::uint32_t c1, std::uint32_t c2, std::uint32_t k0,
                      std::uint32_t k1) {
   Random random;
@@ -104,6 +154,7 @@ inline Random philox(std::uint32_t first, std::uint32_t c1, std::uint32_t c2, st
 #endif
   return random;
 }
+#endif
 
 // 16 random bits for every element of two neighbouring rows, 2 pair and 2 pair + 1, of a panel of
 // 32 columns. Column 8 w + i takes word w of counter 8 pair + i: its lower half in the even row,

@@ -40,5 +40,6 @@ struct Kernels {
 extern const Kernels scalar;
 extern const Kernels avx2;
 extern const Kernels avx512;
+extern const Kernels neon;
 
 }  // namespace kernels::rounding

@@ -17,5 +17,6 @@ struct Kernels {
 
 extern const Kernels scalar;
 extern const Kernels avx2;
+extern const Kernels neon;
 
 }  // namespace kernels::thresholds

@@ -5,6 +5,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(BINARY_KERNELS_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace kernels {
@@ -39,6 +41,25 @@ inline void transpose_block(const std::uint8_t* in, std::uint8_t* out) {
   __builtin_memcpy(from, in, sizeof(from));
   transpose_block(from, to);
   __builtin_memcpy(out, to, sizeof(to));
+}
+#elif defined(BINARY_KERNELS_NEON)
+// Blocks of 16 by 16, in four rounds of interleaving registers that are half of all apart.
+inline void transpose_block(const std::uint8_t* in, std::uint8_t* out) {
+  constexpr std::size_t kSide = 16;
+  for (std::size_t r = 0; r < kPanel; r += kSide) {
+    for (std::size_t c = 0; c < kPanel; c += kSide) {
+      uint8x16_t block[kSide], next[kSide];
+      for (std::size_t i = 0; i < kSide; ++i) block[i] = vld1q_u8(in + (r + i) * kPanel + c);
+      for (int round = 0; round < 4; ++round) {
+        for (std::size_t i = 0; i < kSide / 2; ++i) {
+          next[2 * i] = vzip1q_u8(block[i], block[i + kSide / 2]);
+          next[2 * i + 1] = vzip2q_u8(block[i], block[i + kSide / 2]);
+        }
+        __builtin_memcpy(block, next, sizeof(next));
+      }
+      for (std::size_t i = 0; i < kSide; ++i) vst1q_u8(out + (c + i) * kPanel + r, block[i]);
+    }
+  }
 }
 #else
 inline void transpose_block(const std::uint8_t* in, std::uint8_t* out) {

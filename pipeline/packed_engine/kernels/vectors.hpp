@@ -1,5 +1,5 @@
-// Vectors of numbers in the compiler's own vector types, eight of them or, with AVX-512, sixteen:
-// kernels that are written once over them compile to any instruction set, and compute the same to
+// Vectors of numbers in the compiler's own vector types, eight of them or, with NEON, four and with
+// AVX-512 sixteen: kernels that are written once over them compile to any instruction set, and compute the same to
 // the last bit on all, because every operation is one of IEEE 754 or of integers, none is fused or
 // reordered, and a lane is a column whose sums no other lane adds to.
 //
@@ -11,6 +11,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(BINARY_KERNELS_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace kernels {
@@ -18,6 +20,8 @@ namespace {
 
 #if defined(__AVX512F__)
 inline constexpr std::size_t kLanes = 16;
+#elif defined(BINARY_KERNELS_NEON)
+inline constexpr std::size_t kLanes = 4;
 #else
 inline constexpr std::size_t kLanes = 8;
 #endif
@@ -77,6 +81,17 @@ inline Words read_ints(const std::uint16_t* p) {
 inline Words read_ints(const std::uint8_t* p) {
   return reinterpret_cast<Words>(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(read<long long>(p))));
 }
+#elif defined(BINARY_KERNELS_NEON)
+inline Ints read_ints(const std::int16_t* p) {
+  return reinterpret_cast<Ints>(vmovl_s16(read<int16x4_t>(p)));
+}
+inline Words read_ints(const std::uint16_t* p) {
+  return reinterpret_cast<Words>(vmovl_u16(read<uint16x4_t>(p)));
+}
+inline Words read_ints(const std::uint8_t* p) {
+  const uint16x8_t wide = vmovl_u8(vcreate_u8(read<std::uint32_t>(p)));
+  return reinterpret_cast<Words>(vmovl_u16(vget_low_u16(wide)));
+}
 #else
 inline Words read_ints(const std::uint8_t* p) {
   return __builtin_convertvector(read<Bytes>(p), Words);
@@ -104,6 +119,8 @@ inline Floats limited(Floats v, Floats most) { return larger(lesser(v, most), -m
 inline Floats square_root(Floats v) {
 #if defined(__AVX512F__)
   return reinterpret_cast<Floats>(_mm512_sqrt_ps(reinterpret_cast<__m512>(v)));
+#elif defined(BINARY_KERNELS_NEON)
+  return reinterpret_cast<Floats>(vsqrtq_f32(reinterpret_cast<float32x4_t>(v)));
 #else
   Floats root;
   for (std::size_t i = 0; i < kLanes; ++i) root[i] = __builtin_sqrtf(v[i]);
@@ -164,6 +181,28 @@ inline void store_uint8(void* p, Words v) {
   const __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   _mm_storel_epi64(static_cast<__m128i*>(p), _mm_packus_epi16(packed, packed));
 }
+#elif defined(BINARY_KERNELS_NEON)
+inline unsigned bits_of(Ints mask) {
+  const Words places = {1, 2, 4, 8};
+  return vaddvq_u32(reinterpret_cast<uint32x4_t>(reinterpret_cast<Words>(mask) & places));
+}
+
+inline unsigned at_least(Floats a, Floats b) { return bits_of(a >= b); }
+inline unsigned above(Floats a, Floats b) { return bits_of(a > b); }
+
+inline void store_uint16(void* p, Words v) {
+  store(p, vmovn_u32(reinterpret_cast<uint32x4_t>(v)));
+}
+
+inline void store_int16(void* p, Ints v) { store_uint16(p, reinterpret_cast<Words>(v)); }
+
+inline void store_uint8(void* p, Words v) {
+  const uint16x4_t half = vmovn_u32(reinterpret_cast<uint32x4_t>(v));
+  const uint8x8_t bytes = vmovn_u16(vcombine_u16(half, half));
+  store(p, vget_lane_u32(vreinterpret_u32_u8(bytes), 0));
+}
+
+inline void store_int8(void* p, Ints v) { store_uint8(p, reinterpret_cast<Words>(v)); }
 #else
 inline unsigned bits_of(Ints mask) {
   unsigned bits = 0;

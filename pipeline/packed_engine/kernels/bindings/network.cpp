@@ -1,6 +1,8 @@
 // The trained network for Python: checked once, when it is built.
 #include <nanobind/stl/vector.h>
 
+#include <limits>
+
 #include "../network.hpp"
 #include "common.hpp"
 

@@ -159,18 +159,23 @@ void adam(State state, Gradient gradient, Adam adam, std::size_t columns, std::s
 
 void bop(std::uint8_t* bits, float* m_at, Gradient gradient, Bop bop, std::size_t columns,
          std::size_t padded, std::size_t begin, std::size_t end) {
+  // Columns whose bits are whole bytes.
+  constexpr std::size_t kStep = kLanes < 8 ? 8 : kLanes;
   const std::size_t bytes = bytes_for(columns);
   for (std::size_t row = begin; row < end; ++row) {
     std::uint8_t* of_row = bits + row * bytes;
-    for (std::size_t column = 0; column < columns; column += kLanes, of_row += kLanes / 8) {
-      const std::size_t at = row * padded + column;
-      const Floats g = gradient_at(gradient, at, factor_of(gradient, row));
-      const Floats m = all(1.0F - bop.adaptivity) * read<Floats>(m_at + at) + all(bop.adaptivity) * g;
-      store(m_at + at, m);
-      // Against a filtered gradient above the threshold the weight is -1, below its negative +1.
-      const unsigned down = above(m, all(bop.threshold));
-      const unsigned up = above(all(-bop.threshold), m);
-      const std::size_t count = columns - column < kLanes ? columns - column : kLanes;
+    for (std::size_t column = 0; column < columns; column += kStep, of_row += kStep / 8) {
+      unsigned down = 0, up = 0;
+      for (std::size_t i = 0; i < kStep; i += kLanes) {
+        const std::size_t at = row * padded + column + i;
+        const Floats g = gradient_at(gradient, at, factor_of(gradient, row));
+        const Floats m = all(1.0F - bop.adaptivity) * read<Floats>(m_at + at) + all(bop.adaptivity) * g;
+        store(m_at + at, m);
+        // Against a filtered gradient above the threshold the weight is -1, below its negative +1.
+        down |= above(m, all(bop.threshold)) << i;
+        up |= above(all(-bop.threshold), m) << i;
+      }
+      const std::size_t count = columns - column < kStep ? columns - column : kStep;
       put_bits(of_row, (get_bits(of_row, count) & ~down) | up, count);
     }
   }

@@ -1,0 +1,8 @@
+// Compiled for NEON.
+#include "../generic/optimizers.hpp"
+
+namespace kernels::optimizers {
+
+const Kernels neon{adam, bop};
+
+}  // namespace kernels::optimizers
