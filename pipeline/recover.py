@@ -1,24 +1,33 @@
-"""What a killed DVC leaves of its own.
+"""What a killed DVC leaves of its own, and what a damaged disk leaves of DVC's cache.
 
 DVC writes dvc.lock and .dvc/tmp/rwlock in place: killed just then, it refuses to start again. Both
 can go. What dvc.lock said of finished stages, DVC finds again in its cache, so none of them trains
-or measures anew; the other file lists what running DVCs use, and none runs.
+or measures anew; the other file lists what running DVCs use, and none runs. What the cache holds
+and should not goes, too: DVC would hand it out.
 """
 
 import json
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
+from pipeline.dvc_cache import damaged_entries, look_anew
 from pipeline.errors import PipelineError
 from pipeline.progress import say
 
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
 _ASIDE = ".damaged"
+_AT_WORK = "DVC is at work here: wait until it has ended"
 
 
 def recover() -> None:
-    """Take away those of DVC's two files that it cannot read, and say which.
+    """Take away those of DVC's two files that it cannot read, and damaged files of its cache.
+
+    A line says of each what was done.
 
     Raises:
         PipelineError: this is no DVC project, or another DVC is at work in it.
@@ -33,28 +42,47 @@ def recover() -> None:
 
     try:
         with Repo() as repo, repo.lock:
+            folder = Path(repo.tmp_dir)
+            # While a stage runs, its DVC lets go of the other lock.
+            with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
+                running = folder / RWLOCK_FILE
+                if _is_stale(running):
+                    running.unlink()
+                    say(f"{running.name} was left by a killed DVC: it is removed. Run `dvc repro`.")
             lock = Path(repo.root_dir) / LOCK_FILE
             try:
                 Lockfile(repo, str(lock)).load()
             except DvcException:
                 aside = lock.replace(lock.with_name(lock.name + _ASIDE))
                 say(f"{lock.name} was half-written: it is {aside.name} now. Run `dvc repro`.")
-            folder = Path(repo.tmp_dir)
-            with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
-                running = folder / RWLOCK_FILE
-                if _is_stale(running):
-                    running.unlink()
-                    say(f"{running.name} was left by a killed DVC: it is removed. Run `dvc repro`.")
+            _clean_cache(repo)
     except NotDvcRepoError as error:
         raise PipelineError("this is no DVC project: run the command in its folder") from error
     except LockError as error:
-        raise PipelineError("DVC is at work here: wait until it has ended") from error
+        raise PipelineError(_AT_WORK) from error
+
+
+def _clean_cache(repo: "Repo") -> None:
+    damaged = list(damaged_entries(Path(repo.cache.local.path)))
+    for path in damaged:
+        path.unlink()
+        say(
+            f"{path.relative_to(repo.root_dir)} was damaged: it is removed from DVC's cache. "
+            "Run `dvc repro`, which makes it again unless it is whole here."
+        )
+    if damaged:
+        # Perhaps they are copies of what was damaged.
+        for out in repo.index.outs:
+            look_anew(Path(out.fs_path))
 
 
 def _is_stale(path: Path) -> bool:
     """Return whether DVC's list of who uses what is unreadable, or names no DVC that runs.
 
     DVC asks only whether a process has the number that it wrote down, whatever it may be now.
+
+    Raises:
+        PipelineError: it names one that runs.
     """
     from dvc.rwlock import SCHEMA
     from voluptuous import Invalid
@@ -66,7 +94,9 @@ def _is_stale(path: Path) -> bool:
     except (ValueError, Invalid):
         return True
     named = [*users["write"].values(), *chain.from_iterable(users["read"].values())]
-    return bool(named) and not any(_is_dvc(user["pid"]) for user in named)
+    if any(_is_dvc(user["pid"]) for user in named):
+        raise PipelineError(_AT_WORK)
+    return bool(named)
 
 
 def _is_dvc(number: int) -> bool:

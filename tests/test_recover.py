@@ -70,7 +70,8 @@ def test_the_locks_of_a_running_dvc_stay(dvc_project: Path) -> None:
         recovered = run("pipeline", "recover")
         assert other.stdin is not None
         other.stdin.close()
-    assert recovered.stdout == ""
+    assert recovered.returncode == 1
+    assert recovered.stderr == "error: DVC is at work here: wait until it has ended\n"
     assert str(other.pid) in Path(".dvc/tmp/rwlock").read_text()
 
 
@@ -90,6 +91,30 @@ def test_a_dvc_at_work_is_left_alone(dvc_project: Path) -> None:
     assert (recovered.returncode, recovered.stdout) == (1, "")
     assert recovered.stderr == "error: DVC is at work here: wait until it has ended\n"
     assert Path("dvc.lock").exists()
+
+
+def test_a_damaged_file_of_the_cache_is_not_handed_out(dvc_project: Path) -> None:
+    WHOLE.rename("dvc.lock")
+    right = Path("one.txt").read_bytes()
+    for entry in Path(".dvc/cache/files/md5").glob("*/*"):
+        content = bytearray(entry.read_bytes())
+        content[0] ^= 1
+        # As a damaged disk: no date, no size and no mode tells.
+        status = entry.stat()
+        entry.chmod(0o644)
+        entry.write_bytes(content)
+        entry.chmod(status.st_mode)
+        os.utime(entry, ns=(status.st_atime_ns, status.st_mtime_ns))
+    Path("one.txt").unlink()
+    assert run("dvc", "checkout").returncode == 0
+    assert Path("one.txt").read_bytes() != right
+    assert "up to date" in run("dvc", "repro").stdout
+    recovered = run("pipeline", "recover")
+    assert (recovered.returncode, recovered.stderr) == (0, "")
+    assert "was damaged: it is removed from DVC's cache. Run `dvc repro`" in recovered.stdout
+    assert run("dvc", "repro").returncode == 0
+    assert Path("one.txt").read_bytes() == Path("two.txt").read_bytes() == right
+    assert run("pipeline", "recover").stdout == ""
 
 
 def test_elsewhere_it_says_so(project: Path) -> None:
