@@ -7,6 +7,7 @@ and should not goes, too: DVC would hand it out.
 """
 
 import json
+import sqlite3
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,8 @@ def recover() -> None:
     A line says of each what was done.
 
     Raises:
-        PipelineError: this is no DVC project, or another DVC is at work in it.
+        PipelineError: this is no DVC project, another DVC is at work in it, or its own files
+            cannot be written.
         OSError: a file cannot be moved.
     """
     # Imported here: it takes a second.
@@ -58,6 +60,11 @@ def recover() -> None:
             _clean_cache(repo)
     except NotDvcRepoError as error:
         raise PipelineError("this is no DVC project: run the command in its folder") from error
+    except sqlite3.Error as error:
+        raise PipelineError(
+            f"DVC cannot write its own files: {error}. Free space or fix the permissions of .dvc/, "
+            "then run the command again."
+        ) from error
     except LockError as error:
         raise PipelineError(_AT_WORK) from error
 
