@@ -76,12 +76,8 @@ def full_for_stages(project: Project) -> Iterator[Result]:
     yield Result(f"disk full, 40 KiB free: {TRAIN[0]}", said, project.check_kept())
     with filled(disk, 0):
         done = project.pipeline("recover")
-        said = message(done.returncode, done.stderr, CLOSED)
-        yield Result("disk full, 0 KiB free: recover", said, project.check_kept())
-        environment = {**os.environ, "TMPDIR": str(disk)}
-        done = project.pipeline("profile", "--architecture", "mlp-128", environment=environment)
-    said = message(done.returncode, done.stderr, FULL)
-    yield Result("disk of temporary files full: profile", said, project.check_kept())
+    said = message(done.returncode, done.stderr, CLOSED)
+    yield Result("disk full, 0 KiB free: recover", said, project.check_kept())
 
 
 def read_only_for_stages(project: Project) -> Iterator[Result]:

@@ -1,8 +1,8 @@
-"""Provoke every fault, one group after the other, in one copy of the project."""
+"""Provoke faults, one group after the other, in one copy of the project."""
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,19 +13,21 @@ from tests.kill.attempt import repro
 from tests.kill.run import FindingError, check
 
 Group = Callable[[Project], Iterator[Result]]
-# They take a finished pipeline and leave it so; the first, as DVC knows it.
-FINISHED: tuple[Group, ...] = (
+# In this order: most take a finished pipeline and leave it so, the first as DVC knows it; the last
+# three begin with nothing.
+GROUPS: tuple[Group, ...] = (
     cache.damaged_cache,
     memory.short_of_memory,
     data.damaged_before,
     twice.two_trainings,
     clock.jumping_clock,
+    disk.full_for_stages,
+    disk.read_only_for_stages,
+    disk.full_for_dvc,
+    data.changed_meanwhile,
+    twice.two_of_dvc,
 )
-# The same, where a file system of one's own may be mounted.
-FINISHED_ON_DISK: tuple[Group, ...] = (disk.full_for_stages, disk.read_only_for_stages)
-# They begin with nothing.
-ANEW: tuple[Group, ...] = (data.changed_meanwhile, twice.two_of_dvc)
-ANEW_ON_DISK: tuple[Group, ...] = (disk.full_for_dvc,)
+ON_DISK = (disk.full_for_stages, disk.read_only_for_stages, disk.full_for_dvc)
 
 
 @dataclass
@@ -36,8 +38,8 @@ class Tally:
     wrong: int = 0
 
 
-def run(report: Callable[[str], None]) -> Tally:
-    """Provoke every fault and report a line or two of each.
+def run(names: Collection[str], report: Callable[[str], None]) -> Tally:
+    """Provoke the faults of the groups of these names, or of all, and report each.
 
     Raises:
         FindingError: the undisturbed run failed.
@@ -57,13 +59,9 @@ def run(report: Callable[[str], None]) -> Tally:
             raise FindingError(f"the undisturbed run failed:\n{undisturbed.output}")
         project.expected = check(folder)
         report(f"undisturbed: {undisturbed.seconds:.0f} s, {len(project.expected)} files")
-        for group in (
-            *FINISHED,
-            *(FINISHED_ON_DISK if mounted else ()),
-            *(ANEW_ON_DISK if mounted else ()),
-            *ANEW,
-        ):
-            _provoke(group, project, tally, report)
+        for group in GROUPS:
+            if (mounted or group not in ON_DISK) and (not names or group.__name__ in names):
+                _provoke(group, project, tally, report)
     finally:
         if mounted:
             disk.unmount(temporary)
