@@ -101,8 +101,9 @@ def _is_stale(path: Path) -> bool:
     except (ValueError, Invalid):
         return True
     named = [*users["write"].values(), *chain.from_iterable(users["read"].values())]
-    if any(_is_dvc(user["pid"]) for user in named):
-        raise PipelineError(_AT_WORK)
+    for user in named:
+        if _is_dvc(user["pid"]):
+            raise PipelineError(f"{_AT_WORK} (process {user['pid']})")
     return bool(named)
 
 

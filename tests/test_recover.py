@@ -3,6 +3,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,15 @@ def test_dvc_goes_on_after_recover_and_runs_nothing_again(dvc_project: Path) -> 
     assert Path("runs.txt").read_text() == "x\nx\n"
 
 
+@contextmanager
+def waiting(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process that does nothing, with these arguments, and end it."""
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()", *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
 def users(number: int) -> str:
     """Return DVC's note that the process of this number writes one.txt."""
     path = str(Path("one.txt").absolute())
@@ -54,24 +65,22 @@ def users(number: int) -> str:
 
 def test_a_list_of_locks_that_a_killed_dvc_left_goes(dvc_project: Path) -> None:
     rwlock = Path(".dvc/tmp/rwlock")
-    # Half-written, of another form, and with a number that another process has got.
-    for content in ('{"wri', "[]", users(os.getpid())):
-        rwlock.write_text(content)
-        assert run("dvc", "repro", "--force").returncode != 0
-        recovered = run("pipeline", "recover")
-        assert "rwlock was left by a killed DVC: it is removed" in recovered.stdout
-        assert run("dvc", "repro", "--force").returncode == 0
+    with waiting() as other:
+        # Half-written, of another form, and with a number that another process has got.
+        for content in ('{"wri', "[]", users(other.pid)):
+            rwlock.write_text(content)
+            assert run("dvc", "repro", "--force").returncode != 0
+            recovered = run("pipeline", "recover")
+            assert "rwlock was left by a killed DVC: it is removed" in recovered.stdout
+            assert run("dvc", "repro", "--force").returncode == 0
 
 
 def test_the_locks_of_a_running_dvc_stay(dvc_project: Path) -> None:
-    code = "import sys; sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", code, "dvc"], stdin=subprocess.PIPE) as other:
+    with waiting("dvc") as other:
         Path(".dvc/tmp/rwlock").write_text(users(other.pid))
         recovered = run("pipeline", "recover")
-        assert other.stdin is not None
-        other.stdin.close()
     assert recovered.returncode == 1
-    assert recovered.stderr == "error: DVC is at work here: wait until it has ended\n"
+    assert "DVC is at work here: wait until it has ended (process " in recovered.stderr
     assert str(other.pid) in Path(".dvc/tmp/rwlock").read_text()
 
 
