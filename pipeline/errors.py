@@ -34,7 +34,7 @@ def lacked_memory(error: BaseException | None) -> str | None:
         for kind, text in _LACKING:
             if isinstance(error, kind) and text in str(error):
                 return str(error).splitlines()[-1]
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return None
 
 

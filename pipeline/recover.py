@@ -71,16 +71,16 @@ def recover() -> None:
 
 def _clean_cache(repo: "Repo") -> None:
     damaged = list(damaged_entries(Path(repo.cache.local.path)))
+    if damaged:
+        # Perhaps they are copies of it. First: what is damaged is found again after a kill.
+        for out in repo.index.outs:
+            look_anew(Path(out.fs_path))
     for path in damaged:
         path.unlink()
         say(
-            f"{path.relative_to(repo.root_dir)} was damaged: it is removed from DVC's cache. "
-            "Run `dvc repro`, which makes it again unless it is whole here."
+            f"{path} was damaged: it is removed from DVC's cache. Run `dvc repro`, which makes it "
+            "again unless it is whole here."
         )
-    if damaged:
-        # Perhaps they are copies of what was damaged.
-        for out in repo.index.outs:
-            look_anew(Path(out.fs_path))
 
 
 def _is_stale(path: Path) -> bool:
