@@ -170,6 +170,12 @@ def chained(error: Exception, cause: Exception) -> Exception:
     return error
 
 
+def set_aside(error: Exception, context: Exception) -> Exception:
+    """Return `error` as `raise error from None` leaves it where `context` was handled."""
+    error.__context__, error.__suppress_context__ = context, True
+    return error
+
+
 UNMAPPED = ImportError("libtorch_cpu.so: failed to map segment from shared object")
 
 
@@ -185,6 +191,7 @@ UNMAPPED = ImportError("libtorch_cpu.so: failed to map segment from shared objec
         (RuntimeError("can't start new thread"), "can't start new thread"),
         (SystemError("error return without exception set"), "error return without exception set"),
         (ImportError("No module named numpy"), None),
+        (set_aside(PipelineError("it is too large"), MemoryError()), None),
         (OSError(errno.ENOSPC, "no space"), None),
         (RuntimeError("a bug"), None),
     ],
