@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 
-def of_bytes(content: bytes) -> str:
+def of_bytes(content: bytes | memoryview) -> str:
     """Return the SHA-256 of `content`."""
     return hashlib.sha256(content).hexdigest()
 

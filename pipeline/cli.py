@@ -1,5 +1,6 @@
 """The command line: one command per stage of the pipeline, and no logic."""
 
+import os
 import sys
 from enum import Enum
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import OUT_OF_MEMORY, PipelineError
+from pipeline.errors import OUT_OF_MEMORY, PipelineError, lacked_memory
 from pipeline.params import load_params
 from pipeline.progress import say
 
@@ -263,7 +264,7 @@ def verify(
 
 @app.command()
 def recover() -> None:
-    """After a kill: take away what DVC left half-written, if it does not start any more."""
+    """After a kill or a damaged disk: take away what DVC left half-written, or cannot see."""
     from pipeline.recover import recover as run
 
     run()
@@ -281,19 +282,23 @@ def main() -> None:
     """Run the command line; bad input and too little memory end in one message and status 1."""
     try:
         app()
-    except (PipelineError, OSError) as error:
-        _fail(str(error))
-    except MemoryError as error:
-        detail = f" ({error})" if str(error) else ""
-        _fail(
-            f"{OUT_OF_MEMORY}{detail}. Choose a smaller architecture or batch size, or fewer "
-            "images at a time, or end other programs; then run the command again."
-        )
+    except Exception as error:
+        if (reason := lacked_memory(error)) is not None:
+            detail = f" ({reason})" if reason else ""
+            _say_error(
+                f"{OUT_OF_MEMORY}{detail}. Choose a smaller architecture or batch size, or fewer "
+                "images at a time, or end other programs; then run the command again."
+            )
+            # What libraries do at the end wants memory, too, and would say so at length.
+            os._exit(1)
+        if not isinstance(error, (PipelineError, OSError)):
+            raise
+        _say_error(str(error))
+        sys.exit(1)
 
 
-def _fail(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(1)
+def _say_error(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The one exception whose text is meant for the person at the terminal; how processes end."""
 
+import errno
 import signal
 
 # What `pipeline.cli` says when memory runs out, and what tells such a process from others.
@@ -12,6 +13,29 @@ class PipelineError(Exception):
     The message says what is wrong, where, and what to do. `pipeline.cli` prints it without
     a traceback and exits with status 1.
     """
+
+
+# What is raised for want of memory and is no MemoryError: by the loader of compiled modules, by
+# threads, and by Python's own import system.
+_LACKING = (
+    (ImportError, "failed to map segment"),
+    (RuntimeError, "can't start new thread"),
+    (SystemError, "error return without exception set"),
+)
+
+
+def lacked_memory(error: BaseException | None) -> str | None:
+    """Return why, perhaps nothing, if `error` or what led to it was for want of memory."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return str(error)
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            return str(error)
+        for kind, text in _LACKING:
+            if isinstance(error, kind) and text in str(error):
+                return str(error).splitlines()[-1]
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return None
 
 
 def ran_out_of_memory(status: int, errors: str) -> bool:

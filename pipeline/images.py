@@ -109,13 +109,17 @@ def _grey(picture: Image.Image, path: Path) -> NDArray[np.uint8]:
 
 def _read_npy(path: Path) -> NDArray[np.uint8]:
     try:
-        # Mapped, not read: no more is held than a chunk.
-        array: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+        # Mapped for its header's sake alone: of a file that is cut short meanwhile, a page that is
+        # gone would end the process.
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise PipelineError(f"{path} is no .npy file of numbers, or is damaged: {error}") from error
-    if array.dtype != np.uint8:
-        raise PipelineError(f"{path} holds {array.dtype}: images are uint8, 0 to 255")
-    return array
+    if mapped.dtype != np.uint8:
+        raise PipelineError(f"{path} holds {mapped.dtype}: images are uint8, 0 to 255")
+    content = np.fromfile(path, np.uint8, mapped.size, offset=mapped.offset)
+    if content.size != mapped.size:
+        raise PipelineError(f"{path} was cut short while it was read: run the command again")
+    return content.reshape(mapped.shape, order="C" if mapped.flags.c_contiguous else "F")
 
 
 def _array(array: NDArray[np.uint8], path: Path, pixels: int) -> Iterator[Images]:

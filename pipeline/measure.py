@@ -25,8 +25,8 @@ class Measurement(BaseModel):
         training_memory: peak above the moment just before the network was built.
         phase_seconds: of an epoch by phase (`pipeline.phases`), with normalization told apart,
             which torch does at some cost; what is left of that epoch is `loop`.
-        network_built: time.time() just before the network was built.
-        finished: time.time() at the end of the last part.
+        network_built: time.monotonic() just before the network was built.
+        finished: time.monotonic() at the end of the last part.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,7 +53,7 @@ def measure(
     clock = TrainingClock(data, method, architecture, batch_size, params.train.threads)
     part = params.profile.seconds / PARTS
     seconds = [clock.run(part).epoch_seconds for _ in range(PARTS)]
-    finished = time.time()
+    finished = time.monotonic()
     process_memory, training_memory = clock.memory.of_process(), clock.memory.since_start()
 
     clock.engine.tell_normalization_apart()

@@ -1,9 +1,11 @@
 """Outputs that appear whole or not at all."""
 
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pipeline.errors import PipelineError
@@ -36,16 +38,18 @@ def whole_directory(path: Path) -> Iterator[Path]:
         temporary = folder / path.name
         temporary.mkdir()
         yield temporary
-        if not path.exists():
-            temporary.replace(path)
-            return
-        # Moved aside, not deleted: the old folder is whole or gone, and can come back.
-        old = path.replace(folder / "replaced")
-        try:
-            temporary.replace(path)
-        except OSError:
-            old.replace(path)
-            raise
+        # One at a time: between its two steps there is no folder, which others would take.
+        with _locked(path.parent):
+            if not path.exists():
+                temporary.replace(path)
+                return
+            # Moved aside, not deleted: the old folder is whole or gone, and can come back.
+            old = path.replace(folder / "replaced")
+            try:
+                temporary.replace(path)
+            except OSError:
+                old.replace(path)
+                raise
 
 
 def write_text(path: Path, text: str) -> None:
@@ -59,15 +63,48 @@ def _whole(path: Path) -> Iterator[Path]:
     """Yield a new folder on the disk of `path`; remove it, and those of killed processes."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for stale in path.parent.glob(f".{path.name}.*{PARTIAL}"):
-            shutil.rmtree(stale, ignore_errors=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent
-        ) as folder:
-            yield Path(folder)
+        with ExitStack() as stack:
+            with _locked(path.parent):
+                for other in path.parent.glob(f".{path.name}.*{PARTIAL}"):
+                    if not _is_in_use(other):
+                        shutil.rmtree(other, ignore_errors=True)
+                temporary = tempfile.TemporaryDirectory(
+                    prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent
+                )
+                folder = Path(temporary.name)
+                # Until it is removed: then nobody else removes it.
+                stack.enter_context(_locked(folder))
+                stack.enter_context(temporary)
+            yield folder
     except OSError as error:
         reason = error.strerror or str(error)
         raise PipelineError(
             f"cannot write {path}: {reason}. Nothing was left half-written; "
             "free space or fix the permissions of that folder, then run the command again."
         ) from error
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Wait for the folder's lock and hold it. The system takes it from a process that ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_in_use(folder: Path) -> bool:
+    """Return whether a process holds the folder's lock."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

@@ -119,6 +119,23 @@ def _arguments(name: str, architecture: str, method: str, batch: int) -> list[st
     ]
 
 
+class _Samples:
+    """The stream that memory-profiler writes its samples to, a line each: MEM, MiB, time.
+
+    Its times are the wall clock's, which may jump. Here they are of the clock that all processes
+    share and nobody sets.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[float, float]] = []
+
+    def write(self, line: str) -> None:
+        self.rows.append((float(line.split()[1]), time.monotonic()))
+
+    def flush(self) -> None:
+        """Do nothing: memory-profiler calls it."""
+
+
 def _sampled(architecture: str, method: str, batch: int, interval: float) -> pd.DataFrame:
     """Return the memory of one more measurement, which memory-profiler samples from outside."""
     with tempfile.TemporaryDirectory() as folder:
@@ -127,13 +144,14 @@ def _sampled(architecture: str, method: str, batch: int, interval: float) -> pd.
         with errors.open("w") as stderr:
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr)
             try:
-                samples = memory_usage(process, interval=interval, timestamps=True)
+                samples = _Samples()
+                memory_usage(process, interval=interval, stream=samples)
                 status = process.wait()
             finally:
                 process.kill()  # nothing, unless this process was interrupted
         text = read_output(output, command, status, errors.read_text())
     result = Measurement.model_validate_json(text)
-    curve = pd.DataFrame(samples, columns=["process_memory_mib", "seconds"])
+    curve = pd.DataFrame(samples.rows, columns=["process_memory_mib", "seconds"])
     # Time 0 is when the network is built. A sample taken as the process starts or ends
     # reads next to nothing.
     curve = curve[(curve["process_memory_mib"] >= 1) & (curve["seconds"] <= result.finished)]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline import checksum
 from pipeline.checkpoint import Checkpoint, describe_run
-from pipeline.data.store import Dataset, Part
+from pipeline.data.store import Dataset, Part, check_unchanged
 from pipeline.engine import Engine, create_engine, load_data
 from pipeline.evaluate import evaluate
 from pipeline.outputs import whole_directory, whole_file
@@ -41,7 +41,8 @@ def train(params: Params, architecture: str, method_name: str, seed: int) -> Non
     is there until both outputs are.
 
     Raises:
-        PipelineError: an unknown name, missing data, or outputs that cannot be written.
+        PipelineError: an unknown name, data that is missing or has changed meanwhile, or outputs
+            that cannot be written.
     """
     params.check_known(architecture, method_name, seed)
     method = params.methods[method_name]
@@ -61,6 +62,7 @@ def train(params: Params, architecture: str, method_name: str, seed: int) -> Non
         part: evaluate(engine, images, classes).summary(data.class_names)
         for part, images in parts.items()
     }
+    check_unchanged(data)
     model = model_path(name)
     with whole_file(model) as path:
         engine.save(path)

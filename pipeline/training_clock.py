@@ -32,7 +32,7 @@ class TrainingClock:
     """A network in training whose steps are timed. Its memory counts from just before it was built.
 
     Attributes:
-        built: time.time() just before the network was built.
+        built: time.monotonic() just before the network was built.
         memory: peaks of this process.
         engine: the network.
     """
@@ -42,7 +42,7 @@ class TrainingClock:
     ) -> None:
         # An engine's imports belong to the process, not to the training.
         create_engine(method, [data.pixels, 1, 2], seed=SEED, threads=threads)
-        self.built = time.time()
+        self.built = time.monotonic()
         self.memory = PeakMemory()
         widths = layer_widths(architecture, data)
         self.engine: Engine = create_engine(method, widths, seed=SEED, threads=threads)

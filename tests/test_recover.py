@@ -3,6 +3,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,15 @@ def test_the_lock_of_a_pipeline_in_a_folder_goes_as_well(dvc_project: Path) -> N
     assert Path("dvc.lock").read_bytes() == before
 
 
+@contextmanager
+def waiting(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process that does nothing, with these arguments, and end it."""
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()", *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
 def users(number: int) -> str:
     """Return DVC's note that the process of this number writes one.txt."""
     path = str(Path("one.txt").absolute())
@@ -67,23 +78,22 @@ def users(number: int) -> str:
 
 def test_a_list_of_locks_that_a_killed_dvc_left_goes(dvc_project: Path) -> None:
     rwlock = Path(".dvc/tmp/rwlock")
-    # Half-written, of another form, and with a number that another process has got.
-    for content in ('{"wri', "[]", users(os.getpid())):
-        rwlock.write_text(content)
-        assert run("dvc", "repro", "--force").returncode != 0
-        recovered = run("pipeline", "recover")
-        assert "rwlock was left by a killed DVC: it is removed" in recovered.stdout
-        assert run("dvc", "repro", "--force").returncode == 0
+    with waiting() as other:
+        # Half-written, of another form, and with a number that another process has got.
+        for content in ('{"wri', "[]", users(other.pid)):
+            rwlock.write_text(content)
+            assert run("dvc", "repro", "--force").returncode != 0
+            recovered = run("pipeline", "recover")
+            assert "rwlock was left by a killed DVC: it is removed" in recovered.stdout
+            assert run("dvc", "repro", "--force").returncode == 0
 
 
 def test_the_locks_of_a_running_dvc_stay(dvc_project: Path) -> None:
-    code = "import sys; sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", code, "dvc"], stdin=subprocess.PIPE) as other:
+    with waiting("dvc") as other:
         Path(".dvc/tmp/rwlock").write_text(users(other.pid))
         recovered = run("pipeline", "recover")
-        assert other.stdin is not None
-        other.stdin.close()
-    assert recovered.stdout == ""
+    assert recovered.returncode == 1
+    assert "DVC is at work here: wait until it has ended (process " in recovered.stderr
     assert str(other.pid) in Path(".dvc/tmp/rwlock").read_text()
 
 
@@ -103,6 +113,30 @@ def test_a_dvc_at_work_is_left_alone(dvc_project: Path) -> None:
     assert (recovered.returncode, recovered.stdout) == (1, "")
     assert recovered.stderr == "error: DVC is at work here: wait until it has ended\n"
     assert Path("dvc.lock").exists()
+
+
+def test_a_damaged_file_of_the_cache_is_not_handed_out(dvc_project: Path) -> None:
+    WHOLE.rename("dvc.lock")
+    right = Path("one.txt").read_bytes()
+    for entry in Path(".dvc/cache/files/md5").glob("*/*"):
+        content = bytearray(entry.read_bytes())
+        content[0] ^= 1
+        # As a damaged disk: no date, no size and no mode tells.
+        status = entry.stat()
+        entry.chmod(0o644)
+        entry.write_bytes(content)
+        entry.chmod(status.st_mode)
+        os.utime(entry, ns=(status.st_atime_ns, status.st_mtime_ns))
+    Path("one.txt").unlink()
+    assert run("dvc", "checkout").returncode == 0
+    assert Path("one.txt").read_bytes() != right
+    assert "up to date" in run("dvc", "repro").stdout
+    recovered = run("pipeline", "recover")
+    assert (recovered.returncode, recovered.stderr) == (0, "")
+    assert "was damaged: it is removed from DVC's cache. Run `dvc repro`" in recovered.stdout
+    assert run("dvc", "repro").returncode == 0
+    assert Path("one.txt").read_bytes() == Path("two.txt").read_bytes() == right
+    assert run("pipeline", "recover").stdout == ""
 
 
 def test_elsewhere_it_says_so(project: Path) -> None:

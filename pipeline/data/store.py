@@ -1,7 +1,8 @@
 """The split dataset on disk: a .npy file an array, and dataset.json with their checksums."""
 
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from pipeline.params import DataParams
 
 FOLDER = Path("data")
 PARTS = ("train", "validation", "test")
+# That of an array takes 128 bytes.
+_MOST_HEADER = 1024
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def store(raw: RawDataset, params: DataParams, folder: Path = FOLDER) -> None:
         for name, array in arrays.items():
             flat = array.reshape(len(array), -1) if name.endswith("images") else array
             path = temporary / f"{name}.npy"
-            np.save(path, np.ascontiguousarray(flat), allow_pickle=False)
+            _write_array(path, np.ascontiguousarray(flat))
             sums[path.name] = checksum.of_file(path)
         # Nothing here tells which source was used: whoever runs this on the same dataset
         # must get the same folder, to the byte.
@@ -86,7 +89,7 @@ Encode = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 def load(folder: Path = FOLDER, encode: Encode | None = None) -> Dataset:
-    """Load and verify what `store` wrote.
+    """Load and verify what `store` wrote; what happens to the files afterwards does not matter.
 
     Args:
         folder: where it is.
@@ -110,7 +113,7 @@ def load(folder: Path = FOLDER, encode: Encode | None = None) -> Dataset:
         **parts,
         class_names=tuple(description["class_names"]),
         pixels=pixels,
-        sha256=checksum.of_bytes(json.dumps(description["sha256"], sort_keys=True).encode()),
+        sha256=_of_all(description),
     )
 
 
@@ -125,18 +128,54 @@ def load_test(folder: Path = FOLDER) -> Part:
     return Part(*(_read_array(folder / name, expected[name]) for name in names))
 
 
+def check_unchanged(data: Dataset, folder: Path = FOLDER) -> None:
+    """Raise PipelineError unless `folder` still holds what `data` was loaded from.
+
+    DVC notes as a stage's input what is there when the stage has ended.
+    """
+    try:
+        description = _read_description(folder)
+        same = _of_all(description) == data.sha256 and all(
+            checksum.of_file(folder / name) == expected
+            for name, expected in description["sha256"].items()
+        )
+    except (PipelineError, OSError):
+        same = False
+    if not same:
+        raise PipelineError(
+            f"{folder}/ was changed while it was in use, and the result belongs to what it held "
+            "before: nothing was written. Run `dvc repro`: it brings the data back, and goes on "
+            "from the last checkpoint."
+        )
+
+
+def _of_all(description: Mapping[str, Any]) -> str:
+    return checksum.of_bytes(json.dumps(description["sha256"], sort_keys=True).encode())
+
+
+def _write_array(path: Path, array: NDArray[np.uint8]) -> None:
+    """Write what `np.save` writes, whose own error does not say that the disk is full."""
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(array.data)
+
+
 def _read_array(path: Path, expected: str) -> NDArray[np.uint8]:
     try:
-        actual = checksum.of_file(path)
+        # Read once: what is verified is what is used, whoever writes to the file meanwhile.
+        content = np.fromfile(path, np.uint8)
+        actual = checksum.of_bytes(content.data)
         if actual != expected:
             raise PipelineError(
                 f"{path} is not what fetch wrote: run `dvc repro fetch --force`.\n"
                 f"  sha256:   {actual}\n  expected: {expected}"
             )
-        array: NDArray[np.uint8] = np.load(path, allow_pickle=False)
+        header = io.BytesIO(content[:_MOST_HEADER].tobytes())
+        np.lib.format.read_magic(header)
+        shape, _, _ = np.lib.format.read_array_header_1_0(header)
+        return content[header.tell() :].reshape(shape)
     except (OSError, ValueError) as error:
         raise PipelineError(f"cannot read {path}: {error}. Run `dvc repro fetch`.") from error
-    return array
 
 
 def check_present(folder: Path = FOLDER) -> None:

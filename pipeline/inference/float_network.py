@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load
 
 from pipeline.errors import PipelineError
 
@@ -33,7 +33,8 @@ def load_folded(path: Path) -> list[Linear]:
         PipelineError: the file is missing, damaged, or holds another network.
     """
     try:
-        tensors = load_file(path)
+        # Not mapped: a file that is cut short meanwhile would end the process.
+        tensors = load(path.read_bytes())
         return [_fold(tensors, start) for start in range(0, _modules(tensors), _MODULES_A_LAYER)]
     except (OSError, SafetensorError, KeyError) as error:
         raise PipelineError(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -50,8 +51,20 @@ class Attempt:
         return max(end - start for start, end in pairwise(starts))
 
 
-def repro(folder: Path, kill_after: float | None = None) -> Attempt:
-    """Run `dvc repro` in `folder`; kill it and all that it started after so many seconds."""
+def repro(
+    folder: Path,
+    kill_after: float | None = None,
+    targets: Sequence[str] = (),
+    on_line: Callable[[str], None] = lambda _: None,
+) -> Attempt:
+    """Run `dvc repro` in `folder`; kill it and all that it started after so many seconds.
+
+    Args:
+        folder: of the project.
+        kill_after: None lets it end.
+        targets: stages; all of them unless any is named.
+        on_line: called with every line that it prints, as soon as it does.
+    """
     environment = {
         **os.environ,
         # What DVC keeps outside the project goes where the copy goes.
@@ -60,7 +73,7 @@ def repro(folder: Path, kill_after: float | None = None) -> Attempt:
     }
     start = time.monotonic()
     process = subprocess.Popen(
-        ["dvc", "repro"],
+        ["dvc", "repro", *targets],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -75,12 +88,15 @@ def repro(folder: Path, kill_after: float | None = None) -> Attempt:
         timer.start()
     assert process.stdout is not None
     # It ends when nobody is left who could write.
-    lines = tuple((time.monotonic() - start, line) for line in process.stdout)
+    lines = []
+    for line in process.stdout:
+        lines.append((time.monotonic() - start, line))
+        on_line(line)
     if timer is not None:
         timer.cancel()
         # The process is waited for only then: until it is, nobody else gets its number.
         timer.join()
-    return Attempt(process.wait(), time.monotonic() - start, lines)
+    return Attempt(process.wait(), time.monotonic() - start, tuple(lines))
 
 
 def _kill_group(group: int) -> None:

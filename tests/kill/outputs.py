@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,16 +17,17 @@ FOLDERS = ("data", "models", "runs", "profiles", "reports")
 _TIMES = ("seconds", "cumulative_seconds")
 
 
-def fingerprints(folder: Path) -> dict[str, str]:
+def fingerprints(folder: Path, tops: Sequence[str] = FOLDERS) -> dict[str, str]:
     """Return every output by its path, with a checksum of what two runs must share of it.
 
-    Of measurements and reports that is their being there and whole.
+    Of measurements and reports that is their being there and whole. `tops` are the folders of
+    `folder` that are looked at.
 
     Raises:
         AssertionError: an output is missing or not whole; the message is its path.
     """
     found = {}
-    for top in FOLDERS:
+    for top in tops:
         files = sorted(path for path in (folder / top).rglob("*") if path.is_file())
         assert files, top
         for path in files:

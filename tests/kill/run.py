@@ -56,7 +56,7 @@ def run(kills: int, seed: int, report: Callable[[str], None]) -> Tally:
     undisturbed = repro(folder)
     if undisturbed.status != 0:
         raise FindingError(f"the undisturbed run failed:\n{undisturbed.output}")
-    expected = _check(folder)
+    expected = check(folder)
     longest = undisturbed.longest()
     report(
         f"undisturbed: {undisturbed.seconds:.0f} s, the longest stage {longest:.0f} s, "
@@ -65,10 +65,10 @@ def run(kills: int, seed: int, report: Callable[[str], None]) -> Tally:
     random = Random(seed)
     tally = Tally()
     while tally.kills.total() < kills:
-        _forget(folder)
+        forget(folder)
         before = tally.kills.total()
         _disturbed(folder, kills, SPAN * longest, random, tally, report)
-        actual = _check(folder)
+        actual = check(folder)
         if actual != expected:
             names = [n for n in {**actual, **expected} if actual.get(n) != expected.get(n)]
             raise FindingError(f"other than undisturbed: {', '.join(sorted(names))}")
@@ -132,7 +132,7 @@ def _recover(folder: Path, attempt: Attempt, helped: int) -> None:
         )
 
 
-def _check(folder: Path) -> dict[str, str]:
+def check(folder: Path) -> dict[str, str]:
     """Return the outputs' fingerprints after looking at all that a finished run must be."""
     status = subprocess.run(
         ["dvc", "status"], cwd=folder, capture_output=True, text=True, check=False
@@ -147,7 +147,7 @@ def _check(folder: Path) -> dict[str, str]:
         raise FindingError(f"not whole: {error}") from error
 
 
-def _forget(folder: Path) -> None:
+def forget(folder: Path) -> None:
     """Delete all results and all that DVC knows of them."""
     for name in (*FOLDERS, "checkpoints", ".dvc/cache", ".dvc/tmp"):
         shutil.rmtree(folder / name, ignore_errors=True)

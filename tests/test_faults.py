@@ -1,0 +1,200 @@
+"""Faults of the machine that can be shown at once; `.ci/faults` provokes the others for real."""
+
+import ast
+import errno
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import checksum
+from pipeline.data import sources, store
+from pipeline.errors import PipelineError, lacked_memory
+from pipeline.images import read_images
+from pipeline.params import Params
+from pipeline.train import train
+from tests.conftest import ROOT
+
+# What reads a clock that may be set.
+WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today"}
+
+
+def wall_clock_readings(text: str) -> list[str]:
+    """Return the readings of the wall clock in a module, and imports that would hide one."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.module in ("time", "datetime"):
+            found.append(ast.unparse(node))
+        if isinstance(node, ast.Call):
+            name = ".".join(ast.unparse(node.func).split(".")[-2:])
+            if name in WALL_CLOCK:
+                found.append(name)
+    return found
+
+
+def test_no_duration_is_read_from_a_clock_that_may_be_set() -> None:
+    code = (ROOT / "pipeline").rglob("*.py")
+    found = {path.name: wall_clock_readings(path.read_text()) for path in code}
+    # The date of a measurement.
+    assert {name: calls for name, calls in found.items() if calls} == {
+        "environment.py": ["datetime.now"]
+    }
+    assert wall_clock_readings("import time\ntime.time()") == ["time.time"]
+    assert wall_clock_readings("from time import time") == ["from time import time"]
+
+
+@pytest.fixture
+def stored(params: Params) -> Path:
+    store.store(sources.find(params.data, lambda _: None), params.data)
+    return store.FOLDER
+
+
+def test_what_is_loaded_is_what_was_verified(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = store.load(stored)
+    verify = checksum.of_bytes
+
+    def verify_then_change(content: bytes | memoryview) -> str:
+        for path in stored.glob("*.npy"):
+            # Those that are read already, or are to be read.
+            if path.read_bytes() == bytes(content):
+                path.write_bytes(b"another")
+        return verify(content)
+
+    monkeypatch.setattr(checksum, "of_bytes", verify_then_change)
+    loaded = store.load(stored)
+    assert {path.read_bytes() for path in stored.glob("*.npy")} == {b"another"}
+    for part in store.PARTS:
+        np.testing.assert_array_equal(getattr(loaded, part).images, getattr(expected, part).images)
+        np.testing.assert_array_equal(getattr(loaded, part).labels, getattr(expected, part).labels)
+
+
+def test_arrays_are_stored_as_numpy_stores_them(stored: Path, tmp_path: Path) -> None:
+    paths = list(stored.glob("*.npy"))
+    assert len(paths) == 6
+    for path in paths:
+        np.save(tmp_path / path.name, np.load(path))
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def cut(folder: Path) -> None:
+    os.truncate(folder / "train-images.npy", 1)
+
+
+def describe_another(folder: Path) -> None:
+    """Leave a dataset that is whole and right in itself, and another one."""
+    path, description = folder / "test-labels.npy", folder / "dataset.json"
+    np.save(path, np.zeros(1, np.uint8))
+    content = json.loads(description.read_text())
+    content["sha256"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    description.write_text(json.dumps(content))
+
+
+def delete(folder: Path) -> None:
+    (folder / "dataset.json").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("change", [cut, describe_another, delete])
+def test_a_network_of_data_that_changed_meanwhile_is_not_kept(
+    change: Callable[[Path], None], stored: Path, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline import evaluate as module
+
+    evaluate = module.evaluate
+
+    def change_and_evaluate(*arguments: Any) -> Any:
+        change(stored)
+        return evaluate(*arguments)
+
+    monkeypatch.setattr("pipeline.train.evaluate", change_and_evaluate)
+    with pytest.raises(PipelineError, match=r"data/ was changed while .* Run `dvc repro`"):
+        train(params, "mlp-8", "deterministic", 1)
+    assert not Path("models").exists()
+    assert not Path("runs").exists()
+    assert list(Path("checkpoints").iterdir())
+
+
+def test_images_that_are_cut_short_while_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.zeros((100_000, 36), np.uint8))
+    load = np.load
+
+    def load_then_cut(*arguments: Any, **options: Any) -> Any:
+        array = load(*arguments, **options)
+        os.truncate(path, 5000)
+        return array
+
+    monkeypatch.setattr(np, "load", load_then_cut)
+    with pytest.raises(PipelineError, match=r"a\.npy was cut short while it was read"):
+        list(read_images([path], 36))
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from pipeline.outputs import whole_directory, whole_file
+
+for number in range(200):
+    with whole_file(Path("model")) as path:
+        path.write_text("content")
+    with whole_directory(Path("runs/run")) as path:
+        (path / "metrics").write_text("content")
+    assert Path("model").read_text() == "content"
+"""
+
+
+def test_two_that_write_the_same_do_not_disturb_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    command = [sys.executable, "-c", WRITER]
+    writers = [
+        subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    said = [writer.communicate()[1] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0, 0], said
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    assert left == ["model", "runs", "runs/run", "runs/run/metrics"]
+
+
+def chained(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def set_aside(error: Exception, context: Exception) -> Exception:
+    """Return `error` as `raise error from None` leaves it where `context` was handled."""
+    error.__context__, error.__suppress_context__ = context, True
+    return error
+
+
+UNMAPPED = ImportError("libtorch_cpu.so: failed to map segment from shared object")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), ""),
+        (MemoryError("std::bad_alloc"), "std::bad_alloc"),
+        (UNMAPPED, str(UNMAPPED)),
+        (chained(ImportError("Unable to import numpy"), UNMAPPED), str(UNMAPPED)),
+        (chained(PipelineError("cannot read"), MemoryError("so much")), "so much"),
+        (OSError(errno.ENOMEM, "no memory"), "[Errno 12] no memory"),
+        (RuntimeError("can't start new thread"), "can't start new thread"),
+        (SystemError("error return without exception set"), "error return without exception set"),
+        (ImportError("No module named numpy"), None),
+        (set_aside(PipelineError("it is too large"), MemoryError()), None),
+        (OSError(errno.ENOSPC, "no space"), None),
+        (RuntimeError("a bug"), None),
+    ],
+)
+def test_what_is_for_want_of_memory(error: Exception, reason: str | None) -> None:
+    assert lacked_memory(error) == reason
