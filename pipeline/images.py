@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from pipeline.data import idx
+from pipeline.data import idx, npy
 from pipeline.errors import PipelineError
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -51,7 +51,7 @@ def read_images(paths: Sequence[Path], pixels: int) -> Iterator[Images]:
             elif path.suffix.lower() in PICTURES:
                 yield from _pictures([path], pixels)
             elif path.suffix.lower() == ".npy":
-                yield from _array(_read_npy(path), path, pixels)
+                yield from _array(_mapped(path), path, pixels)
             else:
                 yield from _array(idx.parse(idx.read_bytes(path), path, 3), path, pixels)
         except OSError as error:
@@ -107,15 +107,14 @@ def _grey(picture: Image.Image, path: Path) -> NDArray[np.uint8]:
     )
 
 
-def _read_npy(path: Path) -> NDArray[np.uint8]:
+def _mapped(path: Path) -> NDArray[np.uint8]:
     try:
-        # Mapped, not read: no more is held than a chunk.
-        array: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise PipelineError(f"{path} is no .npy file of numbers, or is damaged: {error}") from error
-    if array.dtype != np.uint8:
-        raise PipelineError(f"{path} holds {array.dtype}: images are uint8, 0 to 255")
-    return array
+        # Not read: no more is held than a chunk.
+        return npy.mapped(path)
+    except ValueError as error:
+        raise PipelineError(
+            f"{path} is no .npy file of uint8, 0 to 255, as images are: {error}"
+        ) from error
 
 
 def _array(array: NDArray[np.uint8], path: Path, pixels: int) -> Iterator[Images]:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ruamel.yaml import YAML
 
 from pipeline.params import BASELINE
+from pipeline.plain import read_yaml
 from pipeline.ratios import Estimate, paired_difference, paired_ratio
 from pipeline.tables import paired_values
 
@@ -23,7 +23,7 @@ _PUBLISHED_COLUMNS = [
 
 def load_published() -> dict[str, Any]:
     """Return published.yaml as it is."""
-    document: dict[str, Any] = YAML(typ="safe", pure=True).load(SOURCE.read_text("utf-8"))
+    document: dict[str, Any] = read_yaml(SOURCE)
     return document
 
 

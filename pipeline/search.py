@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from pipeline.data.store import Dataset
 from pipeline.engine import create_engine, load_data
@@ -30,6 +28,7 @@ from pipeline.params import (
     Seed,
     explain,
 )
+from pipeline.plain import read_yaml
 from pipeline.progress import say
 from pipeline.train import layer_widths, run_epoch
 
@@ -162,18 +161,17 @@ def _recipe(method: Method) -> str:
 
 def _load(path: Path) -> Search:
     try:
-        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-        return TypeAdapter(Search).validate_python(document)
+        return TypeAdapter(Search).validate_python(read_yaml(path))
     except OSError as error:
         raise PipelineError(f"cannot read {path}: {error.strerror}") from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise PipelineError(f"{path} is not valid YAML: {error}") from error
     except ValidationError as error:
         raise PipelineError(f"{path} is not valid: {_problems(error)}") from None
+    except ValueError as error:
+        raise PipelineError(f"{path} is not valid YAML: {error}") from error
 
 
 def _problems(error: ValidationError) -> str:
-    return "; ".join(explain(dict(item)) for item in error.errors())
+    return "; ".join(explain(error))
 
 
 def _done() -> set[tuple[str, str, str]]:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.numpy import save
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, shown
 from pipeline.packed_engine.container import (
     METADATA,
     InvalidError,
@@ -38,7 +38,6 @@ from pipeline.packed_engine.container import (
     read_arrays,
     read_header,
     require,
-    shown,
 )
 from pipeline.packed_engine.layer import BinaryLayer
 from pipeline.packed_engine.normalization import EPSILON
