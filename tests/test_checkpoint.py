@@ -36,6 +36,7 @@ VARIANTS: dict[str, tuple[str, str, dict[str, object]]] = {
         {"weights": "stochastic", "activations": "stochastic", "weight_noise": "annealed"},
     ),
     "state8": ("packed", "stochastic", {"state_bits": 8}),
+    "state16": ("packed", "stochastic", {"state_bits": 16}),
     "state32": ("packed", "stochastic", {"state_bits": 32}),
     "exact": ("packed", "deterministic", {"gradient_bits": 32}),
     "bop": (
@@ -313,6 +314,14 @@ def assert_ignored(capsys: pytest.CaptureFixture[str], path: Path, reason: str) 
         ("deterministic", "steps", np.array([1.0]), "steps has another shape or type"),
         ("deterministic", "layers.0.latent", None, "other arrays"),
         ("float", "0.weight", np.ones((36, 8), np.float32), "0.weight has another shape"),
+        ("state16", "layers.0.v", np.full((8, 64), 0x8001, np.uint16), "v has a number out of"),
+        ("state16", "layers.0.m", np.full((8, 64), 0x7FC0, np.uint16), "m has a number out of"),
+        ("state32", "layers.0.m", np.full((8, 64), 1e30, np.float32), "m has a number out of"),
+        ("state32", "normalization.v", np.full((6, 32), -1, np.float32), "v has a number out of"),
+        (
+            *("bop", "normalization.running.0", np.full((2, 32), -1, np.float32)),
+            "running.0 has a number out of",
+        ),
         ("float", "0.weight", np.full((8, 36), np.inf, np.float32), "0.weight is not finite"),
         ("simulated_stochastic", "generator", np.zeros(5056, np.uint8), "random generator"),
         ("simulated_stochastic", "generator", np.zeros(5055, np.uint8), "another shape"),
