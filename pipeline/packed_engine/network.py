@@ -97,8 +97,8 @@ class PackedNetwork:
         """Take over a `state`. See `pipeline.engine.Engine`."""
         power1, power2 = (float(power) for power in state["powers"])
         steps = int(state["steps"][0])
-        # Steps must be numbers of 64 bits to the end of the training, too.
-        if not (0 <= power1 <= 1 and 0 <= power2 <= 1 and 0 <= steps < 2**62):
+        # The kernels take steps of 32 bits, at the end of the training, too.
+        if not (0 <= power1 <= 1 and 0 <= power2 <= 1 and 0 <= steps < 2**31):
             raise ValueError("its powers or steps are out of range")
         for name in self._arrays():
             if not _possible(name, state[name]):
