@@ -74,8 +74,8 @@ def _layout(path: Path) -> _Layout:
         offset = file.tell()
     if header is None:
         raise ValueError("its header is none of numbers")
-    if (dtype := np.dtype(header["dtype"])) != np.uint8:
-        raise ValueError(f"it holds {dtype}, where uint8 belong")
+    if header["dtype"].lstrip("<>|=") != "u1":
+        raise ValueError(f"it holds {header['dtype']}, where uint8 (|u1) belong")
     shape = tuple(int(part) for part in header["shape"].split(",") if part.strip())
     announced = offset + math.prod(shape)
     if announced != size:
