@@ -24,7 +24,7 @@ from pipeline import checksum
 from pipeline.data.store import Dataset
 from pipeline.engine import Engine
 from pipeline.environment import processor
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, shown
 from pipeline.outputs import whole_file
 from pipeline.packed_engine.container import (
     METADATA,
@@ -35,7 +35,6 @@ from pipeline.packed_engine.container import (
     read_arrays,
     read_header,
     require,
-    shown,
     write,
 )
 from pipeline.params import Method, PackedMethod
@@ -200,6 +199,9 @@ class Checkpoint:
         for name, array in arrays.items():
             expected = own[name].dtype, own[name].shape
             require((array.dtype, array.shape) == expected, f"{name} has another shape or type")
+            # A training that diverged begins anew, too, and ends as it would have.
+            finite = array.dtype.kind != "f" or bool(np.isfinite(array).all())
+            require(finite, f"{name} is not finite")
         return rows, arrays
 
     def _rows(self, history: NDArray[np.generic] | None) -> list[Row]:

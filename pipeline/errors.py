@@ -38,6 +38,12 @@ def lacked_memory(error: BaseException | None) -> str | None:
     return None
 
 
+def shown(text: str) -> str:
+    """Return a text from a file, fit for a terminal: short, and in printable ASCII."""
+    escaped = ascii(text)[1:-1]
+    return escaped if len(escaped) <= 40 else f"{escaped[:40]}..."
+
+
 def ran_out_of_memory(status: int, errors: str) -> bool:
     """Tell whether a process ended for want of memory: it said so, or the system killed it.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from pipeline.data import idx
+from pipeline.data import idx, npy
 from pipeline.errors import PipelineError
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -109,17 +109,11 @@ def _grey(picture: Image.Image, path: Path) -> NDArray[np.uint8]:
 
 def _read_npy(path: Path) -> NDArray[np.uint8]:
     try:
-        # Mapped for its header's sake alone: of a file that is cut short meanwhile, a page that is
-        # gone would end the process.
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise PipelineError(f"{path} is no .npy file of numbers, or is damaged: {error}") from error
-    if mapped.dtype != np.uint8:
-        raise PipelineError(f"{path} holds {mapped.dtype}: images are uint8, 0 to 255")
-    content = np.fromfile(path, np.uint8, mapped.size, offset=mapped.offset)
-    if content.size != mapped.size:
-        raise PipelineError(f"{path} was cut short while it was read: run the command again")
-    return content.reshape(mapped.shape, order="C" if mapped.flags.c_contiguous else "F")
+        return npy.read(path)
+    except ValueError as error:
+        raise PipelineError(
+            f"{path} is no .npy file of uint8, 0 to 255, as images are: {error}"
+        ) from error
 
 
 def _array(array: NDArray[np.uint8], path: Path, pixels: int) -> Iterator[Images]:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, shown
+from pipeline.plain import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
+# Of those in a file, so many are told.
+_MOST_PROBLEMS = 20
 # The method that all others are compared with.
 BASELINE = "float"
 
@@ -312,24 +313,30 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
             the wrong type or out of range; the message names the key's path.
     """
     try:
-        # YAML 1.2, as DVC reads it: 1e-3 is a number and a key given twice is an error.
-        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        document = read_yaml(path)
     except OSError as error:
         raise PipelineError(
             f"cannot read {path}: {error.strerror}. Run the command in the project's folder."
         ) from error
-    except (YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise PipelineError(f"{path} is not valid YAML: {error}") from error
     try:
         return Params.model_validate(document)
     except ValidationError as error:
-        problems = "\n".join(f"  {explain(dict(item))}" for item in error.errors())
-        raise PipelineError(f"{path} is not valid:\n{problems}") from None
+        problems = "".join(f"\n  {problem}" for problem in explain(error))
+        raise PipelineError(f"{path} is not valid:{problems}") from None
 
 
-def explain(problem: dict[str, Any]) -> str:
-    """Return what pydantic says is wrong as one line that begins with the key's path."""
-    where = ".".join(str(part) for part in problem["loc"]) or "the file"
+def explain(error: ValidationError) -> list[str]:
+    """Return a line a problem, the first few, that begins with the key's path."""
+    problems = error.errors()
+    lines = [_explain(dict(problem)) for problem in problems[:_MOST_PROBLEMS]]
+    further = len(problems) - len(lines)
+    return [*lines, f"and {further} more"] if further else lines
+
+
+def _explain(problem: dict[str, Any]) -> str:
+    where = ".".join(shown(str(part)) for part in problem["loc"]) or "the file"
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key{_suggestion(problem['loc'])}"
     if problem["type"] == "missing":
@@ -337,7 +344,18 @@ def explain(problem: dict[str, Any]) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return f"{where}: {message}"
-    return f"{where}: {message} (it is {problem['input']!r})"
+    return f"{where}: {message} (it is {_short(problem['input'])})"
+
+
+def _short(value: object) -> str:
+    # The whole of a list or map may be the whole file; a number may have more digits than Python
+    # writes.
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a map"
+    try:
+        return shown(repr(value))
+    except ValueError:
+        return "a number of thousands of digits"
 
 
 def _suggestion(location: Sequence[int | str]) -> str:

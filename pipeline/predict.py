@@ -16,6 +16,7 @@ from pipeline.images import Images, read_images
 from pipeline.outputs import write_text
 from pipeline.packed_engine.model import load
 from pipeline.packed_engine.predictor import Predictor
+from pipeline.plain import read_json
 
 Format = Literal["text", "csv", "json"]
 
@@ -67,7 +68,7 @@ def predict(
 def _class_names(classes: int) -> list[str] | None:
     """Return the names of the dataset here, if there is one that has as many classes."""
     try:
-        description = json.loads((store.FOLDER / "dataset.json").read_text(encoding="utf-8"))
+        description = read_json(store.FOLDER / "dataset.json")
         names = [str(name) for name in description["class_names"]]
     except (OSError, ValueError, KeyError, TypeError):
         # It is a convenience: a model predicts without the dataset.

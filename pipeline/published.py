@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from pipeline.plain import read_yaml
 
 SOURCE = Path(__file__).with_name("published.yaml")
 
 
 def load_published() -> dict[str, Any]:
     """Return published.yaml as it is."""
-    document: dict[str, Any] = YAML(typ="safe", pure=True).load(SOURCE.read_text("utf-8"))
+    document: dict[str, Any] = read_yaml(SOURCE)
     return document

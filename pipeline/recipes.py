@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from pipeline import plain
 from pipeline.errors import PipelineError
 from pipeline.params import Method, Section, explain
 
@@ -20,14 +19,13 @@ def read_yaml(path: Path, content: type[_Content]) -> _Content:
         PipelineError: it is missing, not YAML, or not what `content` says.
     """
     try:
-        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-        return content.model_validate(document)
+        return content.model_validate(plain.read_yaml(path))
     except OSError as error:
         raise PipelineError(f"cannot read {path}: {error.strerror}") from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise PipelineError(f"{path} is not valid YAML: {error}") from error
     except ValidationError as error:
         raise PipelineError(f"{path} is not valid: {_problems(error)}") from None
+    except ValueError as error:
+        raise PipelineError(f"{path} is not valid YAML: {error}") from error
 
 
 def changed(base: Method, changes: dict[str, Any], where: str) -> Method:
@@ -48,4 +46,4 @@ def changed(base: Method, changes: dict[str, Any], where: str) -> Method:
 
 
 def _problems(error: ValidationError) -> str:
-    return "; ".join(explain(dict(item)) for item in error.errors())
+    return "; ".join(explain(error))

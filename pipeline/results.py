@@ -1,6 +1,5 @@
 """Read what `train` and `profile` left, checked to be whole and to belong together."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from pipeline.paths import (
     model_path,
     run_name,
 )
+from pipeline.plain import read_json
 
 
 @dataclass(frozen=True)
@@ -217,12 +217,11 @@ def _read_run(name: str) -> Run:
 
 def _read_json(path: Path, advice: str) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except FileNotFoundError as error:
         raise PipelineError(f"{path} is missing: {advice}") from error
     except (OSError, ValueError) as error:
         raise PipelineError(f"cannot read {path}: {error}; {advice} again") from error
-    return content
 
 
 def _read_csv(path: Path, advice: str) -> pd.DataFrame:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ruamel.yaml import YAML
 
 from pipeline.params import BASELINE
+from pipeline.plain import read_yaml
 from pipeline.ratios import Estimate, paired_difference
 
 SOURCE = Path(__file__).with_name("targets.yaml")
@@ -62,7 +62,7 @@ def targets_table(
         fastest_others: of the table inference, the row of the fastest other runtime by case.
         instruction_set: the kernels' own, a column of its own.
     """
-    aims: dict[str, Any] = YAML(typ="safe", pure=True).load(SOURCE.read_text("utf-8"))
+    aims: dict[str, Any] = read_yaml(SOURCE)
     targets = [
         *_kernels(aims, tables["kernels"]),
         *_costs(aims, tables["costs"]),

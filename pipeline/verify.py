@@ -13,11 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from pipeline.errors import PipelineError
 from pipeline.paths import TABLES
+from pipeline.plain import parse_yaml
 from pipeline.progress import say
 
 LOCK = Path("dvc.lock")
@@ -56,7 +54,7 @@ def verify(revision: str) -> bool:
 
 def _models(revision: str) -> Iterator[Verdict]:
     try:
-        stages = YAML(typ="safe", pure=True).load(_committed(revision, LOCK))["stages"]
+        stages = parse_yaml(_committed(revision, LOCK))["stages"]
         outs = [
             (Path(out["path"]), str(out["md5"]))
             for name, stage in stages.items()
@@ -64,7 +62,7 @@ def _models(revision: str) -> Iterator[Verdict]:
             for out in stage["outs"]
             if out["path"].endswith(".safetensors")
         ]
-    except (YAMLError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise PipelineError(f"{LOCK} at {revision} is not DVC's: choose another commit") from None
     for path, expected in sorted(outs):
         if not path.is_file():

@@ -4,7 +4,9 @@ import gzip
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,17 @@ def make_images(labels: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
     for label in range(CLASSES):
         images[labels == label, 2 * label : 2 * label + 2] += 150
     return images
+
+
+@contextmanager
+def memory_below(most: int) -> Iterator[None]:
+    """Fail if the block takes more bytes than `most` at once, of Python's or NumPy's."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
 
 
 def heavy_imports(arguments: Sequence[str], said: str = "") -> list[str]:

@@ -42,22 +42,22 @@ MODULES = {
 # has stored already.
 HARMLESS = {
     *("errors", "outputs", "paths", "progress"),
-    *("data/__init__", "data/idx", "data/raw", "data/split", "figures/__init__"),
+    *("data/__init__", "data/idx", "data/npy", "data/raw", "data/split", "figures/__init__"),
 }
 # The plan is checked, and what is asked of it is a param.
 ABLATION_HARMLESS = {"ablation/__init__", "ablation/plan", "checkpoint", "checksum", "phases"}
 # What a stage imports and does not use for its result.
 MORE_HARMLESS = {
-    "fetch": {"params"},
+    "fetch": {"params", "plain"},
     # What a checkpoint is checked with.
     "train-torch": {"phases", "environment", "memory", "packed_engine/__init__"},
     "train-packed": {"phases", "environment", "memory"},
     "profile": {"checkpoint", "checksum", "evaluate"},
     "scaling": {"checkpoint", "checksum", "evaluate"},
-    "benchmark": {"memory", "params"},
+    "benchmark": {"memory", "params", "plain"},
     "study": {"checkpoint", "checksum", "memory", "phases"},
     "inference": {"checksum"},
-    "page": {"params"},
+    "page": {"params", "plain"},
     "ablation-torch": {*ABLATION_HARMLESS, "packed_engine/__init__"},
     "ablation-packed": ABLATION_HARMLESS,
     "ablation-report": {"summary/__init__"},

@@ -1,4 +1,5 @@
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis.extra import numpy as hnp
 from pipeline import checksum
 from pipeline.data import idx
 from pipeline.errors import PipelineError
-from tests.conftest import to_idx
+from pipeline.memory import MIB
+from tests.conftest import memory_below, to_idx
 
 PATH = Path("some-file")
 IMAGES = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=3, max_dims=3, max_side=7))
@@ -46,30 +48,57 @@ def test_images_where_labels_belong() -> None:
 
 def test_gzip_is_seen_by_content_not_by_name(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    path.write_bytes(gzip.compress(b"content"))
-    assert idx.read_bytes(path) == b"content"
-    path.write_bytes(b"content")
-    assert idx.read_bytes(path) == b"content"
+    content = to_idx(np.arange(10, dtype=np.uint8))
+    path.write_bytes(gzip.compress(content))
+    assert idx.read_bytes(path) == content
+    path.write_bytes(content)
+    assert idx.read_bytes(path) == content
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
 def test_damaged_gzip(tmp_path: Path, damage: str) -> None:
-    content = bytearray(gzip.compress(np.random.default_rng(0).bytes(1000)))
+    noise = np.random.default_rng(0).integers(0, 256, 1000, np.uint8)
+    content = bytearray(gzip.compress(to_idx(noise)))
     if damage == "cut":
         del content[500:]
     else:
         content[500] ^= 0x10
-    path = tmp_path / "images.gz"
+    path = tmp_path / "labels.gz"
     path.write_bytes(content)
-    with pytest.raises(PipelineError, match=r"images\.gz is truncated or corrupt") as error:
+    with pytest.raises(PipelineError, match=r"labels\.gz is truncated or corrupt") as error:
         idx.read_bytes(path, expected="the sum of the whole")
     assert checksum.of_bytes(bytes(content)) in str(error.value)
     assert "the sum of the whole" in str(error.value)
 
 
-def test_a_file_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idx, "MAX_BYTES", 100)
-    path = tmp_path / "bomb.gz"
-    path.write_bytes(gzip.compress(bytes(101)))
-    with pytest.raises(PipelineError, match="more than 100 bytes"):
-        idx.read_bytes(path)
+def header(*sizes: int) -> bytes:
+    """The start of an IDX file that announces so much."""
+    return bytes((0, 0, 8, len(sizes))) + b"".join(size.to_bytes(4, "big") for size in sizes)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (header(2**31, 2**31, 2**31), "announces more than 536870912 bytes"),
+        (header(*[2**32 - 1] * 255), "announces more than 536870912 bytes"),
+        # The most that is taken, and nothing there.
+        (header(2**15, 2**7, 2**7 - 1), "holds 16 bytes, its header announces"),
+        (header(2**28), "axes where images"),
+        (header(3, 2, 2) + bytes(10), "holds 26 bytes, its header announces 28"),
+        (header(3, 2), "has 2 axes where images"),
+        # A bomb: 100 MB behind a header of an image.
+        (header(1, 2, 2) + bytes(10**8), "holds more than the 20 bytes that its header announces"),
+        (b"\0\0\x0d\3" + bytes(10**8), "is not an IDX file of unsigned bytes"),
+        (b"\x1f\x8b" + bytes(100), "is (not an IDX file|truncated or corrupt)"),
+        (b"\0\0\x08", "is not an IDX file of unsigned bytes"),
+        (b"", "is not an IDX file of unsigned bytes"),
+    ],
+)
+def test_no_memory_is_taken_for_what_is_not_there(
+    tmp_path: Path, pack: Callable[[bytes], bytes], content: bytes, message: str
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(pack(content))
+    with memory_below(2 * MIB), pytest.raises(PipelineError, match=message):
+        idx.parse(idx.read_bytes(path), path, 3)

@@ -1,13 +1,16 @@
 """Where a dataset can come from, tried in order: a local folder, torchvision, Debian."""
 
+import io
 import shutil
 import socket
 import subprocess
+import tarfile
 import tempfile
 import zlib
 from collections.abc import Callable
 from http.client import HTTPException
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import IO
 
 import numpy as np
 
@@ -19,6 +22,8 @@ from pipeline.params import DataParams
 LOCAL_FOLDER = Path("raw")
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 DEBIAN_FOLDER = "usr/share/datasets/fashion-mnist"
+# Of the whole package, which has 31 MB.
+MOST_UNPACKED = 1 << 26
 CONNECT_SECONDS = 20
 # What torchvision and the libraries under it raise when a download fails or breaks off.
 _DOWNLOAD_ERRORS = (OSError, RuntimeError, ValueError, EOFError, HTTPException, zlib.error)
@@ -142,9 +147,58 @@ def _debian(folder: Path, report: Callable[[str], None]) -> raw.RawDataset:
         _run(["apt-get", *private, "update"], folder)
         _run(["apt-get", *private, "download", DEBIAN_PACKAGE], folder)
     report("  unpacking and verifying")
-    package = next(folder.glob("*.deb"))
-    _run(["dpkg-deb", "-x", str(package), str(folder)], folder)
-    return _fashion_mnist(folder / DEBIAN_FOLDER)
+    files = folder / "files"
+    files.mkdir()
+    _unpack(next(folder.glob("*.deb")), files)
+    return _fashion_mnist(files)
+
+
+def _unpack(package: Path, folder: Path) -> None:
+    """Write the package's four files into `folder`, and nothing else anywhere.
+
+    dpkg-deb would write all that the package has, wherever its links lead and whatever it takes.
+
+    Raises:
+        _UnreachableError: it is no package, or not of the files that are looked for.
+    """
+    command = ["dpkg-deb", "--fsys-tarfile", str(package)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        try:
+            with tarfile.open(fileobj=_Bounded(process.stdout), mode="r|") as archive:
+                for member in archive:
+                    _write_member(archive, member, folder)
+        except (tarfile.TarError, EOFError) as error:
+            raise _UnreachableError(f"{package.name} is damaged ({_one_line(error)})") from error
+        finally:
+            process.kill()
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that ends in an error where it is longer than the package is."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._left = stream, MOST_UNPACKED
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next `size` bytes, fewer at the end."""
+        content = self._stream.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise _UnreachableError(f"{DEBIAN_PACKAGE} unpacks to more than {MOST_UNPACKED} bytes")
+        return content
+
+
+def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    path = PurePosixPath(member.name)
+    wanted = str(path.parent) == DEBIAN_FOLDER and path.name.endswith("-ubyte.gz")
+    # Only a file's own bytes: a link would be read wherever it leads.
+    if not wanted or member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+        return
+    content = archive.extractfile(member)
+    assert content is not None
+    with (folder / path.name).open("wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def _run(command: list[str], folder: Path) -> None:

@@ -1,26 +1,24 @@
 """The split dataset on disk: a .npy file an array, and dataset.json with their checksums."""
 
-import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import checksum
+from pipeline.data import npy
 from pipeline.data.raw import RawDataset
 from pipeline.data.split import stratified_split
 from pipeline.errors import PipelineError
 from pipeline.outputs import whole_directory
 from pipeline.params import DataParams
+from pipeline.plain import read_json
 
 FOLDER = Path("data")
 PARTS = ("train", "validation", "test")
-# That of an array takes 128 bytes.
-_MOST_HEADER = 1024
 
 
 @dataclass(frozen=True)
@@ -100,19 +98,23 @@ def load(folder: Path = FOLDER, encode: Encode | None = None) -> Dataset:
         PipelineError: a file is missing, or differs from what `fetch` wrote.
     """
     description = _read_description(folder)
-    arrays: dict[str, NDArray[np.uint8]] = {}
-    pixels = 0
-    for name, expected in description["sha256"].items():
-        array = _read_array(folder / name, expected)
-        if array.ndim == 2:
-            pixels = array.shape[1]
-            array = array if encode is None else encode(array)
-        arrays[Path(name).stem] = array
-    parts = {part: Part(arrays[f"{part}-images"], arrays[f"{part}-labels"]) for part in PARTS}
+    parts: dict[str, Part] = {}
+    widths = set()
+    for name in PARTS:
+        part = _read_part(folder, name, description)
+        widths.add(part.images.shape[1])
+        images = part.images if encode is None else encode(part.images)
+        parts[name] = Part(images, part.labels)
+        # Not held while the next part is read.
+        del part, images
+    if len(widths) > 1:
+        raise PipelineError(
+            f"{folder}/ has images of several sizes. Run `dvc repro fetch --force`."
+        )
     return Dataset(
         **parts,
-        class_names=tuple(description["class_names"]),
-        pixels=pixels,
+        class_names=description.class_names,
+        pixels=widths.pop(),
         sha256=_of_all(description),
     )
 
@@ -123,9 +125,27 @@ def load_test(folder: Path = FOLDER) -> Part:
     Raises:
         PipelineError: a file is missing, or differs from what `fetch` wrote.
     """
-    expected = _read_description(folder)["sha256"]
-    names = ("test-images.npy", "test-labels.npy")
-    return Part(*(_read_array(folder / name, expected[name]) for name in names))
+    return _read_part(folder, "test", _read_description(folder))
+
+
+@dataclass(frozen=True)
+class _Description:
+    class_names: tuple[str, ...]
+    sha256: dict[str, str]
+
+
+def _read_part(folder: Path, name: str, description: _Description) -> Part:
+    files = (f"{name}-images.npy", f"{name}-labels.npy")
+    images, labels = (_read_array(folder / file, description.sha256[file]) for file in files)
+    # The checksums are in the same folder: they do not tell who wrote it.
+    classes = len(description.class_names)
+    if images.ndim != 2 or labels.shape != images.shape[:1] or 0 in images.shape:
+        problem = "does not hold a label an image"
+    elif labels.max() >= classes:
+        problem = f"has label {labels.max()}, where there are {classes} classes"
+    else:
+        return Part(images, labels)
+    raise PipelineError(f"{folder / files[1]} {problem}. Run `dvc repro fetch --force`.")
 
 
 def check_unchanged(data: Dataset, folder: Path = FOLDER) -> None:
@@ -137,7 +157,7 @@ def check_unchanged(data: Dataset, folder: Path = FOLDER) -> None:
         description = _read_description(folder)
         same = _of_all(description) == data.sha256 and all(
             checksum.of_file(folder / name) == expected
-            for name, expected in description["sha256"].items()
+            for name, expected in description.sha256.items()
         )
     except (PipelineError, OSError):
         same = False
@@ -149,8 +169,8 @@ def check_unchanged(data: Dataset, folder: Path = FOLDER) -> None:
         )
 
 
-def _of_all(description: Mapping[str, Any]) -> str:
-    return checksum.of_bytes(json.dumps(description["sha256"], sort_keys=True).encode())
+def _of_all(description: _Description) -> str:
+    return checksum.of_bytes(json.dumps(description.sha256, sort_keys=True).encode())
 
 
 def _write_array(path: Path, array: NDArray[np.uint8]) -> None:
@@ -170,10 +190,7 @@ def _read_array(path: Path, expected: str) -> NDArray[np.uint8]:
                 f"{path} is not what fetch wrote: run `dvc repro fetch --force`.\n"
                 f"  sha256:   {actual}\n  expected: {expected}"
             )
-        header = io.BytesIO(content[:_MOST_HEADER].tobytes())
-        np.lib.format.read_magic(header)
-        shape, _, _ = np.lib.format.read_array_header_1_0(header)
-        return content[header.tell() :].reshape(shape)
+        return npy.parse(content)
     except (OSError, ValueError) as error:
         raise PipelineError(f"cannot read {path}: {error}. Run `dvc repro fetch`.") from error
 
@@ -186,19 +203,26 @@ def check_present(folder: Path = FOLDER) -> None:
         )
 
 
-def _read_description(folder: Path) -> dict[str, Any]:
+def _read_description(folder: Path) -> _Description:
     path = folder / "dataset.json"
     try:
-        description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
+        names, sums = content.get("class_names"), content.get("sha256")
         expected = {f"{part}-{kind}.npy" for part in PARTS for kind in ("images", "labels")}
-        if set(description["sha256"]) != expected or not description["class_names"]:
+        if not (
+            isinstance(names, list)
+            and isinstance(sums, dict)
+            and names
+            and sums.keys() == expected
+            and all(isinstance(text, str) for text in (*names, *sums.values()))
+        ):
             raise ValueError("it does not describe a dataset")
     except FileNotFoundError as error:
         raise PipelineError(
             f"{path} is missing: run `dvc repro fetch` or `python -m pipeline fetch` first"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise PipelineError(
             f"cannot read {path}: {error}. Run `dvc repro fetch --force`."
         ) from error
-    return description
+    return _Description(tuple(names), sums)

@@ -21,6 +21,7 @@ from pipeline.memory import MIB
 from pipeline.outputs import whole_directory
 from pipeline.params import BASELINE, Params
 from pipeline.paths import INFERENCE, PACKED, PASSES, RUNS, model_path, run_name
+from pipeline.plain import read_json
 from pipeline.progress import progress, say
 
 
@@ -132,7 +133,7 @@ def _run(command: str, files: Files, threads: int, options: list[str]) -> str:
 
 
 def _check_predicts_as_trained(runtime: str, run: str, races: Iterable[Race]) -> None:
-    metrics = json.loads((RUNS / run / "metrics.json").read_text(encoding="utf-8"))
+    metrics = read_json(RUNS / run / "metrics.json")
     expected = np.array(metrics["test"]["confusion"])
     for each in races:
         actual = np.array(each.confusion[runtime])

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.errors import shown
+
 METADATA = "__metadata__"
 # 8 billion weights: what trains them has tens of GB.
 MOST_BYTES = 1 << 30
@@ -197,12 +199,6 @@ def first_error(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"]))
     return f"{shown(where)}: {first['msg']}" if where else first["msg"]
-
-
-def shown(name: str) -> str:
-    """Return a name from the file, fit for a terminal: short, and in printable ASCII."""
-    escaped = ascii(name)[1:-1]
-    return escaped if len(escaped) <= 40 else f"{escaped[:40]}..."
 
 
 def _entry(name: str, entry: object, kind: Kind) -> _Entry:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.numpy import save
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, shown
 from pipeline.packed_engine.container import (
     METADATA,
     InvalidError,
@@ -38,7 +38,6 @@ from pipeline.packed_engine.container import (
     read_arrays,
     read_header,
     require,
-    shown,
 )
 from pipeline.packed_engine.layer import BinaryLayer
 from pipeline.packed_engine.normalization import EPSILON
@@ -155,7 +154,7 @@ def _fold_hidden(layer: BinaryLayer, passes: int) -> Hidden:
     ones = np.packbits(np.ones(layer.inputs, np.uint8), bitorder="little")
     bits[flip] ^= ones
     # Where the scale is 0, the bit is the shift's sign whatever s is.
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         crossing = np.where(scale == 0, np.where(shift >= 0, -np.inf, np.inf), -shift / scale)
     exact = np.ceil(np.where(flip, -crossing, crossing))
     thresholds = np.clip(exact, -_MOST_SUM, _MOST_SUM).astype(np.int32)

@@ -15,6 +15,9 @@ from pipeline.packed_engine.workspace import Workspace
 from pipeline.params import PackedMethod
 from pipeline.phases import Phases
 
+# No training comes near, and the squares of what is restored are far from float32's end.
+_MOST_NUMBER = 2.0**40
+
 
 class PackedNetwork:
     """Binary layers over packed bits (Courbariaux et al. 2016, arXiv 1602.02830, algorithm 1)."""
@@ -94,9 +97,12 @@ class PackedNetwork:
         """Take over a `state`. See `pipeline.engine.Engine`."""
         power1, power2 = (float(power) for power in state["powers"])
         steps = int(state["steps"][0])
-        # Steps must be numbers of 64 bits to the end of the training, too.
-        if not (0 <= power1 <= 1 and 0 <= power2 <= 1 and 0 <= steps < 2**62):
+        # The kernels take steps of 32 bits, at the end of the training, too.
+        if not (0 <= power1 <= 1 and 0 <= power2 <= 1 and 0 <= steps < 2**31):
             raise ValueError("its powers or steps are out of range")
+        for name in self._arrays():
+            if not _possible(name, state[name]):
+                raise ValueError(f"{name} has a number out of range")
         self._rate.powers = power1, power2
         for draws in self._draws:
             draws.step = steps
@@ -118,6 +124,23 @@ class PackedNetwork:
         # Squared: most of the training is then spent near the network that predicts. A product: the
         # last bit of a power is up to the platform.
         return 1.0 if self._weight_noise == "constant" else (1 - progress) * (1 - progress)
+
+
+def _possible(name: str, array: NDArray[np.generic]) -> bool:
+    """Tell whether a training may hold these numbers: all that they lead to is then finite."""
+    if array.dtype == np.uint16:
+        # The upper half of a float32.
+        numbers = (array.astype(np.uint32) << 16).view(np.float32)
+    elif array.dtype == np.float32:
+        numbers = array.astype(np.float32, copy=False)
+    else:
+        return True
+    if name.startswith("normalization.running."):
+        # Means, and below each its variances.
+        squares = numbers[1::2]
+    else:
+        squares = numbers if name.endswith(".v") else numbers[:0]
+    return bool((np.abs(numbers) <= _MOST_NUMBER).all() and (squares >= 0).all())
 
 
 def _by_panels(gradient: NDArray[np.float32]) -> Incoming | None:

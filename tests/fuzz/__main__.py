@@ -7,6 +7,7 @@ import traceback
 import warnings
 
 from tests.fuzz.run import PREDICTED, FindingError, run
+from tests.robustness.results import record
 
 
 def main() -> int:
@@ -22,9 +23,12 @@ def main() -> int:
     except FindingError as error:
         traceback.print_exc()
         print(f"fuzz: FOUND {error}", file=sys.stderr)
+        record("model-files", error.case, time.monotonic() - start, 1)
         return 1
     refused = outcomes.total() - outcomes[PREDICTED]
-    print(f"{outcomes.total()} cases in {time.monotonic() - start:.0f} s, {refused} refused:")
+    seconds = time.monotonic() - start
+    print(f"{outcomes.total()} cases in {seconds:.0f} s, {refused} refused:")
+    record("model-files", outcomes.total(), seconds, 0)
     for name, count in outcomes.most_common():
         print(f"{count:8} {name}")
     return 0

@@ -54,7 +54,15 @@ REFUSALS = (
 
 
 class FindingError(Exception):
-    """What must not happen, with the file that makes it happen."""
+    """What must not happen, with the file that makes it happen.
+
+    Attributes:
+        case: its number, from 0.
+    """
+
+    def __init__(self, case: int, message: str) -> None:
+        super().__init__(message)
+        self.case = case
 
 
 def run(cases: int, seed: int, report: Callable[[str], None]) -> Counter[str]:
@@ -81,7 +89,7 @@ def run(cases: int, seed: int, report: Callable[[str], None]) -> Counter[str]:
                 outcomes[outcome(path, random)] += 1
                 assert memory.since_start() < MOST_MEMORY, "too much memory"
             except Exception as error:
-                raise FindingError(f"seed {seed}, case {case}: {path}: {error!r}") from error
+                raise FindingError(case, f"seed {seed}, case {case}: {path}: {error!r}") from error
             path.unlink()
             if (case + 1) % 5000 == 0:
                 grown = memory.since_start() // MIB

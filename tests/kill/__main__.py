@@ -5,6 +5,7 @@ import sys
 import time
 
 from tests.kill.run import FindingError, run
+from tests.robustness.results import record
 
 
 def main() -> int:
@@ -17,8 +18,12 @@ def main() -> int:
         tally = run(arguments.kills, arguments.seed, lambda line: print(line, flush=True))
     except FindingError as error:
         print(f"kill: FOUND {error}", file=sys.stderr)
+        # How many there were before is not known.
+        record("kill", 0, time.monotonic() - start, 1)
         return 1
-    print(f"{tally.kills.total()} kills in {time.monotonic() - start:.0f} s, by stage:")
+    seconds = time.monotonic() - start
+    print(f"{tally.kills.total()} kills in {seconds:.0f} s, by stage:")
+    record("kill", tally.kills.total(), seconds, 0)
     for stage, count in tally.kills.most_common():
         print(f"{count:8} {stage}")
     print(
