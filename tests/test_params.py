@@ -57,7 +57,7 @@ def test_the_projects_own_params_are_valid() -> None:
         (("methods", "torch", "float", "optimizer"), "adamw", "methods.torch.float.optimizer: "),
         (("methods", "torch", "float", "activations"), "stochastic", "both float32 or both binary"),
         (("methods", "torch", "float", "weights"), "deterministic", "both float32 or both binary"),
-        (("methods", "packed", "stochastic", "weight_noise"), None, "weight_noise belongs to"),
+        (("methods", "packed", "stochastic", "weights"), "stochastic", "weight_noise belongs to"),
         (("methods", "torch", "simulated", "weight_decay"), 0.1, "weight_decay must be 0"),
         (("methods", "packed", "deterministic", "gradient_bits"), 3, "gradient_bits: "),
         (("methods", "packed", "deterministic", "pixel_bits"), 8, "pixel_bits: "),
