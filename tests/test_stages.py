@@ -285,10 +285,17 @@ def test_a_stage_that_does_not_say_how_long_it_took_is_named(trained: Path) -> N
         aggregate(load_params())
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"model": 1}'])
-def test_metrics_of_no_run(trained: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "it is not a JSON object"),
+        ("{}", "does not hold the metrics of a run"),
+        ('{"model": 1}', "does not hold the metrics of a run"),
+    ],
+)
+def test_metrics_of_no_run(trained: Path, content: str, message: str) -> None:
     Path("runs/mlp-8-float-1/metrics.json").write_text(content)
-    with pytest.raises(PipelineError, match="does not hold the metrics of a run"):
+    with pytest.raises(PipelineError, match=message):
         aggregate(load_params())
 
 
