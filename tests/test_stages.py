@@ -206,7 +206,7 @@ def test_aggregate_and_plot_write_the_report(trained: Path) -> None:
         assert f"(tables/{name}.csv)" in summary
         # Only the study's own architectures have claims and printed figures.
         empty = len(pd.read_csv(reports / "tables" / f"{name}.csv")) == 0
-        assert empty == (name in ("claims", "published"))
+        assert empty == (name in ("claims", "published", "time_to_study"))
     for name in FIGURES:
         assert f"(figures/{name}.png)" in summary
         picture = image.imread(reports / "figures" / f"{name}.png")
@@ -288,10 +288,17 @@ def test_a_stage_that_does_not_say_how_long_it_took_is_named(trained: Path) -> N
         aggregate(load_params())
 
 
-@pytest.mark.parametrize("content", ["{}", '{"model": 1}'])
-def test_metrics_of_no_run(trained: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "it is not a JSON object"),
+        ("{}", "does not hold the metrics of a run"),
+        ('{"model": 1}', "does not hold the metrics of a run"),
+    ],
+)
+def test_metrics_of_no_run(trained: Path, content: str, message: str) -> None:
     Path("runs/mlp-8-float-1/metrics.json").write_text(content)
-    with pytest.raises(PipelineError, match="does not hold the metrics of a run"):
+    with pytest.raises(PipelineError, match=message):
         aggregate(load_params())
 
 

@@ -6,6 +6,7 @@ import time
 
 from tests.faults.run import GROUPS, run
 from tests.kill.run import FindingError
+from tests.robustness.results import record
 
 
 def main() -> int:
@@ -19,10 +20,13 @@ def main() -> int:
     try:
         tally = run(arguments.groups, lambda line: print(line, flush=True))
     except FindingError as error:
+        record("faults", 0, time.monotonic() - start, 1)
         print(f"faults: FOUND {error}", file=sys.stderr)
         return 1
+    seconds = time.monotonic() - start
+    record("faults", tally.right, seconds, tally.wrong)
     print(
-        f"faults: {tally.right} provoked in {time.monotonic() - start:.0f} s, each with a clear "
+        f"faults: {tally.right} provoked in {seconds:.0f} s, each with a clear "
         f"message and nothing lost; {tally.wrong} groups ended otherwise"
     )
     return 1 if tally.wrong else 0

@@ -13,6 +13,11 @@ class Check(NamedTuple):
 
 CHECKS = {
     "kill": Check("`kill -9` of `dvc repro` and all that it started", "kills survived", ".ci/kill"),
+    "faults": Check(
+        "full and read-only disks, too little memory, changed data, clocks that jump",
+        "faults survived",
+        ".ci/faults",
+    ),
     "model-files": Check(
         "damaged and hostile model files, under ASan and UBSan", "files", ".ci/fuzz"
     ),
