@@ -33,8 +33,11 @@ ROOT = Path(__file__).parents[1]
 
 
 def packed_methods() -> dict[str, PackedMethod]:
-    """Return the project's own packed methods, and one with the other optimizer."""
+    """Return the project's own packed methods, one of stochastic weights, one of Bop."""
     methods = dict(load_params(ROOT / "params.yaml").groups.packed)
+    methods["both_stochastic"] = methods["stochastic"].model_copy(
+        update={"weights": "stochastic", "weight_noise": "annealed", "latent_range": 1.0}
+    )
     methods["bop"] = methods["deterministic"].model_copy(
         update={
             "optimizer": "bop",

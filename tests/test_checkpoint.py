@@ -35,7 +35,11 @@ VARIANTS: dict[str, tuple[str, str, dict[str, object]]] = {
         "simulated",
         {"weights": "stochastic", "activations": "stochastic", "weight_noise": "annealed"},
     ),
-    "state8": ("packed", "stochastic", {"state_bits": 8}),
+    "state8": (
+        "packed",
+        "stochastic",
+        {"weights": "stochastic", "weight_noise": "annealed", "latent_range": 1.0},
+    ),
     "state16": ("packed", "stochastic", {"state_bits": 16}),
     "state32": ("packed", "stochastic", {"state_bits": 32}),
     "exact": ("packed", "deterministic", {"gradient_bits": 32}),

@@ -106,7 +106,7 @@ def test_the_same_bytes_with_any_gradient_bits_and_batch(
         monkeypatch.setenv("BINARY_KERNELS", which)
         for threads in (1, 3):
             widths = (PIXELS, 70, 40, CLASSES)
-            engine = create("stochastic", 1, threads, widths, gradient_bits=gradient_bits)
+            engine = create("both_stochastic", 1, threads, widths, gradient_bits=gradient_bits)
             for step in range(3):
                 engine.train_batch(ENCODED, index, LABELS[index], 0.01, step / 3)
             engine.save(tmp_path / "model")
@@ -123,7 +123,7 @@ def test_the_same_bytes_however_the_work_is_divided(
         if limit is not None:
             for name in ("SUMS_BYTES", "GRADIENT_BYTES", "COLUMNS_BYTES", "WEIGHT_GRADIENT_BYTES"):
                 monkeypatch.setattr(f"pipeline.packed_engine.layer.{name}", limit)
-        engine = create("stochastic", widths=(PIXELS, 200, 170, CLASSES))
+        engine = create("both_stochastic", widths=(PIXELS, 200, 170, CLASSES))
         train(engine, 4)
         engine.save(tmp_path / "model")
         files.add((tmp_path / "model").read_bytes())
@@ -264,7 +264,7 @@ def test_rounded_gradients_are_right_on_average(bits: int, monkeypatch: pytest.M
 
 
 def test_stochastic_binarization_draws_weights_and_activations() -> None:
-    engine = create("stochastic", weight_noise="constant", state_bits=32)
+    engine = create("both_stochastic", weight_noise="constant", state_bits=32)
     layer = engine._layers[0]
     assert isinstance(layer.weights, LatentWeights)
     latent = layer.weights._latent[:, :PIXELS].copy()
@@ -280,10 +280,10 @@ def test_stochastic_binarization_draws_weights_and_activations() -> None:
 
 
 def test_noise_of_stochastic_weights_is_annealed() -> None:
-    network = create("stochastic")._network
+    network = create("both_stochastic")._network
     assert network._noise(0.0) == 1
     assert 0 < network._noise(0.9) < 0.02
-    assert create("stochastic", weight_noise="constant")._network._noise(0.9) == 1
+    assert create("both_stochastic", weight_noise="constant")._network._noise(0.9) == 1
     assert create("deterministic")._network._noise(0.0) == 0
 
 

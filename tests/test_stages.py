@@ -217,7 +217,7 @@ def test_aggregate_and_plot_write_the_report(trained: Path) -> None:
 
     durations = pd.read_csv(reports / "tables/durations.csv").set_index("part")["seconds"]
     assert list(durations.index) == [
-        *("training", "profile", "scaling", "inference", "benchmark", "sum")
+        *("training", "profile", "scaling", "inference", "benchmark", "study", "sum")
     ]
     assert (durations > 0).all()
     assert durations["sum"] == pytest.approx(durations.drop("sum").sum(), abs=1e-3)

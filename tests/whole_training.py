@@ -38,6 +38,7 @@ VARIANTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("stochastic", {}),
     ("deterministic", {"gradient_bits": 2, "state_bits": 16}),
     ("stochastic", {"gradient_bits": 8, "state_bits": 32}),
+    ("stochastic", {"weights": "stochastic", "weight_noise": "annealed", "latent_range": 1.0}),
     ("stochastic", {"gradient_bits": 32, "pixel_bits": 2}),
     ("deterministic", BOP),
     ("deterministic", BOP | {"gradient_bits": 32}),
