@@ -1,5 +1,6 @@
 """One style for all figures: colour-blind safe, legible at half size."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,13 @@ def colour_of(methods: Iterable[object]) -> dict[str, str]:
 def method_legend(figure: Figure, colours: dict[str, str], extra: list[Line2D]) -> None:
     """Put one legend of methods, and of `extra` entries, below all axes of the figure."""
     handles = [Line2D([], [], color=c, label=method) for method, c in colours.items()]
-    figure.legend(
-        handles=[*handles, *extra], loc="outside lower center", ncols=len(handles) + len(extra)
-    )
+    handles += extra
+    # Inches, about: a line and its gaps, and the letters.
+    width = sum(0.85 + 0.1 * len(str(handle.get_label())) for handle in handles)
+    rows = math.ceil(width / figure.get_figwidth())
+    # Rows about as long as each other.
+    columns = math.ceil(len(handles) / max(1, rows))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 
 
 def plain_logarithmic(axis: Axis) -> None:

@@ -7,7 +7,9 @@ from pipeline.report import Report
 def recipes_section(report: Report) -> str:
     """Return the params of every method."""
     methods = {name: method.model_dump() for name, method in report.params.methods.items()}
-    keys = list(dict.fromkeys(key for method in methods.values() for key in method))
+    keys = dict.fromkeys(
+        key for method in methods.values() for key, value in method.items() if value is not None
+    )
     rows = [
         [key.replace("_", " "), *("-" if m.get(key) is None else m[key] for m in methods.values())]
         for key in keys
@@ -22,9 +24,7 @@ def recipes_section(report: Report) -> str:
             "*Label smoothing* is the share of a label's probability that goes to all classes "
             "alike. *Gradient bits* are those of the gradients in the backward pass's "
             "products, rounded stochastically; *state bits* those of latent weights and of each "
-            "of the optimizer's moments. *Weight noise* that is annealed falls over the training "
-            "from 1, the study's stochastic binarization, to 0, the deterministic one that "
-            "predicts; constant, it stays 1. *Prediction passes* are those whose mean score is the "
+            "of the optimizer's moments. *Prediction passes* are those whose mean score is the "
             "prediction: what is random in training is spread over them. What each ingredient buys "
             "is measured by `make ablation`, which writes ablation/summary.md beside this file.",
             markdown(["", *methods], [["engine", *engines], *rows]),
