@@ -16,10 +16,9 @@ def test_a_legend_lies_within_its_figure(names: list[str], width: float) -> None
         figure = Figure(figsize=(width, 5))
         figure.subplots()
         method_legend(figure, dict.fromkeys(names, "#000000"), [])
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
+        FigureCanvasAgg(figure).draw()
         (legend,) = figure.legends
-        box = legend.get_window_extent(canvas.get_renderer())
+        box = legend.get_window_extent()
     assert [text.get_text() for text in legend.get_texts()] == names
     assert box.x0 >= 0
     assert box.x1 <= figure.bbox.width
