@@ -1,8 +1,9 @@
 """What the figures share."""
 
+from io import BytesIO
+
 import pytest
 from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pipeline.figures.style import STYLE, method_legend
@@ -16,7 +17,7 @@ def test_a_legend_lies_within_its_figure(names: list[str], width: float) -> None
         figure = Figure(figsize=(width, 5))
         figure.subplots()
         method_legend(figure, dict.fromkeys(names, "#000000"), [])
-        FigureCanvasAgg(figure).draw()
+        figure.savefig(BytesIO())
         (legend,) = figure.legends
         box = legend.get_window_extent()
     assert [text.get_text() for text in legend.get_texts()] == names
