@@ -15,8 +15,9 @@ from pipeline.ratios import Estimate, paired_difference
 
 # The ingredient of the references' own rows.
 REFERENCE = "reference"
-# Two variants are measured minutes apart, and see a machine that is not quite the same.
-ALIKE = 0.05
+# Two variants are measured minutes apart, and see a machine that is not quite the same: where
+# nothing that is computed differs, as with another latent range, times came out 1.3 apart.
+ALIKE = 0.35
 
 
 @dataclass(frozen=True)
