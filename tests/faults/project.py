@@ -40,6 +40,7 @@ class Project:
         methods = params["methods"]
         methods["torch"] = {"float": {**methods["torch"]["float"], "epochs": 2}}
         methods["packed"] = {"deterministic": methods["packed"]["deterministic"]}
+        params["inference"]["passes_method"] = "deterministic"
         params["profile"]["scaling"]["methods"] = ["float", "deterministic"]
         params["benchmark"]["rounds"] = 1
         yaml.dump(params, path)
