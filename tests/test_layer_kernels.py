@@ -174,8 +174,8 @@ def test_the_way_back_through_normalization(
 
 def rounded(g: np.ndarray, factor: np.ndarray, random: np.ndarray) -> np.ndarray:
     """Round g / factor with 16 random bits, as kernels/rounding.hpp says."""
-    with np.errstate(divide="ignore"):
-        units = np.where(factor > 0, F4(65536) / factor, F4(0)).astype(F4)
+    with np.errstate(divide="ignore", over="ignore"):
+        units = np.where(factor >= F4(2.0**-111), F4(65536) / factor, F4(0)).astype(F4)
     integers: np.ndarray = (np.trunc(g * units).astype(np.int64) + random) >> 16
     return integers
 
@@ -186,16 +186,24 @@ def rounded(g: np.ndarray, factor: np.ndarray, random: np.ndarray) -> np.ndarray
     columns=SIZES,
     seed=SEEDS,
     most=st.sampled_from([1, 7, 112]),
+    # From 2^-111 down, a factor has no reciprocal; from 2^-126 down, it is not a normal number.
+    smallest=st.sampled_from([1e-26, 1e-31, 1e-33, 1e-38, 1e-42]),
     draw=DRAWS,
     threads=THREADS,
 )
 def test_stochastic_rounding(
-    which: str, rows: int, columns: int, seed: int, most: int, draw: Any, threads: int
+    which: str,
+    rows: int,
+    columns: int,
+    seed: int,
+    most: int,
+    smallest: float,
+    draw: Any,
+    threads: int,
 ) -> None:
     g = np.random.default_rng(seed).normal(size=(rows, columns)).astype(F4)
     g[:, seed % columns] = 0
-    # A row's largest over 2^16 must be a normal number: below 2e-34 a factor has no reciprocal.
-    g[seed % rows] *= 1e-26
+    g[seed % rows] *= F4(smallest)
     random = random16(rows, columns, draw)
     options = {"threads": threads, "instruction_set": which}
 

@@ -1,7 +1,8 @@
 // Stochastic rounding: gradients to a few bits, latent weights to one.
 //
 // Unbiased: g / factor, cut to a multiple of 2^-16, is rounded to floor(g / factor + u), u uniform
-// in [0, 1). One factor for all that a product sums over, so that it is a factor of the sums.
+// in [0, 1). One factor for all that a product sums over, so that it is a factor of the sums. Where
+// it is below 2^-111, all rounds to 0: its reciprocal is more than a float32 holds.
 #pragma once
 
 #include "layout.hpp"

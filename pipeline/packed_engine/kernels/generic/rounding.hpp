@@ -15,8 +15,11 @@ constexpr float kLatentUnit = 1.0F / 32768.0F;
 // random one below 2^16, over 2^16, is rounded up with the probability of its fraction.
 constexpr float kUnits = 65536.0F;
 
+// Below this, the units per factor are more than a float32 holds.
+constexpr float kLeastFactor = 0x1p-111F;
+
 Floats units_per(Floats factor) {
-  return where(factor > all(0.0F), all(kUnits) / factor, all(0.0F));
+  return where(factor >= all(kLeastFactor), all(kUnits) / factor, all(0.0F));
 }
 
 void round_to(std::int8_t* out, Floats units, Words random) {
