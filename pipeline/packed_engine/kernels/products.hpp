@@ -36,8 +36,16 @@ using BitsByBits = void (*)(const std::uint8_t* a, std::size_t elements, PanelOp
 
 // out[m, n] = weight * sum over k of a[m, k] b[n, k], a small integers, b +1/-1; added to what
 // out holds if `add`. weight: 1, or 16 for the upper half of a byte.
-using IntsByBits = void (*)(IntRows a, std::size_t elements, PanelOperand b, int weight, bool add,
-                            Output out, Range range);
+struct IntProduct {
+  IntRows a;
+  std::size_t elements;
+  PanelOperand b;
+  int weight;
+  bool add;
+  Output out;
+  Range range;
+};
+using IntsByBits = void (*)(const IntProduct& product);
 
 struct Kernels {
   BitsByBits bits_by_bits;

@@ -14,8 +14,8 @@ namespace {
 
 #if defined(__AVX2__)
 // Five rounds of unpacking pairs.
-inline void transpose_block(const __m256i (&in)[32], __m256i (&out)[32]) {
-  __m256i block[32], next[32];
+inline void transpose_block(const std::uint8_t* in, std::uint8_t* out) {
+  __m256i block[kPanel], next[kPanel];
   __builtin_memcpy(block, in, sizeof(block));
   // Round by round, register i and i + 8 of a half interleave: after four rounds register i
   // holds byte i of 16 rows in its lower half and byte i + 16 in its upper.
@@ -31,16 +31,10 @@ inline void transpose_block(const __m256i (&in)[32], __m256i (&out)[32]) {
     __builtin_memcpy(block, next, sizeof(next));
   }
   for (int i = 0; i < 16; ++i) {
-    out[i] = _mm256_permute2x128_si256(block[i], block[16 + i], 0x20);
-    out[16 + i] = _mm256_permute2x128_si256(block[i], block[16 + i], 0x31);
+    next[i] = _mm256_permute2x128_si256(block[i], block[16 + i], 0x20);
+    next[16 + i] = _mm256_permute2x128_si256(block[i], block[16 + i], 0x31);
   }
-}
-
-inline void transpose_block(const std::uint8_t* in, std::uint8_t* out) {
-  __m256i from[32], to[32];
-  __builtin_memcpy(from, in, sizeof(from));
-  transpose_block(from, to);
-  __builtin_memcpy(out, to, sizeof(to));
+  __builtin_memcpy(out, next, sizeof(next));
 }
 #elif defined(BINARY_KERNELS_NEON)
 // Blocks of 16 by 16, in four rounds of interleaving registers that are half of all apart.

@@ -296,14 +296,7 @@ void int_tile(const std::uint8_t* tables, std::size_t bytes, const std::uint8_t*
 }
 
 template <bool Signed>
-struct IntProduct {
-  IntRows a;
-  std::size_t elements;
-  PanelOperand b;
-  int weight;
-  bool add;
-  Output out;
-  Range range;
+struct IntTiles : IntProduct {
   Tables<Signed> maker;
 
   template <std::size_t Rows>
@@ -342,12 +335,11 @@ struct IntProduct {
   }
 };
 
-void ints_by_bits(IntRows a, std::size_t elements, PanelOperand b, int weight, bool add,
-                  Output out, Range range) {
-  if (a.form == Form::small || a.form == Form::high) {
-    IntProduct<true>{a, elements, b, weight, add, out, range, {}}.run();
+void ints_by_bits(const IntProduct& product) {
+  if (product.a.form == Form::small || product.a.form == Form::high) {
+    IntTiles<true>{product, {}}.run();
   } else {
-    IntProduct<false>{a, elements, b, weight, add, out, range, {}}.run();
+    IntTiles<false>{product, {}}.run();
   }
 }
 

@@ -249,14 +249,7 @@ void int_tile(const std::uint8_t* tables, std::size_t quads, const std::uint8_t*
   }
 }
 
-struct IntProduct {
-  IntRows a;
-  std::size_t elements;
-  PanelOperand b;
-  int weight;
-  bool add;
-  Output out;
-  Range range;
+struct IntTiles : IntProduct {
   Tables maker;
 
   template <std::size_t Panels>
@@ -304,9 +297,8 @@ struct IntProduct {
   }
 };
 
-void ints_by_bits(IntRows a, std::size_t elements, PanelOperand b, int weight, bool add,
-                  Output out, Range range) {
-  IntProduct{a, elements, b, weight, add, out, range, {}}.run();
+void ints_by_bits(const IntProduct& product) {
+  IntTiles{product, {}}.run();
 }
 
 }  // namespace

@@ -161,7 +161,7 @@ void gradients_by_bits(nb::handle a_object, nb::handle b_object, nb::handle elem
   };
   run(target, elements, threads, [&](Range range) {
     const auto multiply = [&](Form form, int weight, bool add) {
-      products->ints_by_bits(rows(form), elements, b, weight, add, target.output, range);
+      products->ints_by_bits({rows(form), elements, b, weight, add, target.output, range});
     };
     if (most <= 7) {
       multiply(Form::small, 1, false);

@@ -126,14 +126,7 @@ int8x8_t read_elements(IntRows a, std::size_t m, std::size_t k, std::size_t elem
 // BytesUntilWide: how many bytes of bits add up in 8 bits: one of integers of at most 15, two of
 // those of at most 7.
 template <std::size_t BytesUntilWide>
-struct IntProduct {
-  IntRows a;
-  std::size_t elements;
-  PanelOperand b;
-  int weight;
-  bool add;
-  Output out;
-  Range range;
+struct IntTiles : IntProduct {
   Picks picks;
 
   // `Count` bytes of a panel's bits, whose partial sums add up in 8 bits, by the tables of `Rows`
@@ -209,12 +202,11 @@ struct IntProduct {
   }
 };
 
-void ints_by_bits(IntRows a, std::size_t elements, PanelOperand b, int weight, bool add,
-                  Output out, Range range) {
-  if (a.form == Form::low) {
-    IntProduct<1>{a, elements, b, weight, add, out, range, {}}.run();
+void ints_by_bits(const IntProduct& product) {
+  if (product.a.form == Form::low) {
+    IntTiles<1>{product, {}}.run();
   } else {
-    IntProduct<2>{a, elements, b, weight, add, out, range, {}}.run();
+    IntTiles<2>{product, {}}.run();
   }
 }
 

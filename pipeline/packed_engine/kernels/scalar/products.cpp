@@ -30,10 +30,9 @@ void bits_by_bits(const std::uint8_t* a, std::size_t elements, PanelOperand b, O
   });
 }
 
-void ints_by_bits(IntRows a, std::size_t elements, PanelOperand b, int weight, bool add,
-                  Output out, Range range) {
-  product(elements, b, out, add, range,
-          [&](std::size_t m, std::size_t k) { return weight * integer(a, m, k); });
+void ints_by_bits(const IntProduct& of) {
+  product(of.elements, of.b, of.out, of.add, of.range,
+          [&](std::size_t m, std::size_t k) { return of.weight * integer(of.a, m, k); });
 }
 
 }  // namespace
