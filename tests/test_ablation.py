@@ -12,7 +12,7 @@ from matplotlib import image
 from ruamel.yaml import YAML
 
 from pipeline.ablation.answer import answer
-from pipeline.ablation.comparison import Comparison, Outcome, alike
+from pipeline.ablation.comparison import Comparison, Outcome
 from pipeline.ablation.plan import PLAN_FILE, load_plan
 from pipeline.ablation.report import FOLDER, report
 from pipeline.ablation.results import RESULTS, Run
@@ -227,20 +227,22 @@ def test_the_answer_sorts_by_what_is_bought() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "same"), [(1.3, True), (1.4, False), (0.6, False), (0.7, True)]
+    ("seconds", "clear"),
+    [(1.3, False), (1.4, True), (1 / 1.3, False), (0.7, True), (0.75, False)],
 )
-def test_what_is_near_is_alike(seconds: float, same: bool) -> None:
+def test_what_is_near_is_not_clear(seconds: float, clear: bool) -> None:
     comparison = Comparison("It", "chosen", "x", outcome([90.0], seconds), outcome([90.0]))
-    assert alike(comparison.time_ratio) == same
-    assert alike(comparison.memory_ratio)
+    assert comparison.clear == (["time"] if clear else [])
 
 
-def test_overlapping_ranges_are_alike() -> None:
+def test_overlapping_ranges_are_not_clear() -> None:
     def of(*seconds: float) -> Outcome:
         return Outcome("x", "mlp-8", 1, [outcome([90.0], each).runs[0] for each in seconds])
 
-    assert alike(Comparison("It", "a", "b", of(1.0, 1.5), of(1.0, 1.1)).time_ratio)
-    assert not alike(Comparison("It", "a", "b", of(1.5, 1.6), of(1.0, 1.1)).time_ratio)
+    assert Comparison("It", "a", "b", of(1.0, 1.5), of(1.0, 1.1)).clear == []
+    assert Comparison("It", "a", "b", of(1.5, 1.6), of(1.0, 1.1)).clear == ["time"]
+    # 1.6 times the median, above all of the reference's; which differ 1.7 times among themselves.
+    assert Comparison("It", "a", "b", of(1.75, 1.76), of(1.0, 1.1, 1.7)).clear == []
 
 
 def packed(plan: dict[str, Any]) -> dict[str, Any]:

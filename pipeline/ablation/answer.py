@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from pipeline.ablation.comparison import REFERENCE, Comparison, alike
+from pipeline.ablation.comparison import REFERENCE, Comparison
 from pipeline.words import listed, span
 
 # A setting on every architecture that it is trained on.
@@ -33,13 +33,9 @@ def answer(comparisons: Sequence[Comparison]) -> str:
 
 
 def costs(comparison: Comparison) -> list[str]:
-    """Return how many times the variant's time and memory the reference takes, unless alike."""
-    ratios = {"time": comparison.time_ratio, "memory": comparison.memory_ratio}
-    return [
-        f"{1 / ratio.value:.2f} times the {name}"
-        for name, ratio in ratios.items()
-        if not alike(ratio)
-    ]
+    """Return how many times the variant's time and memory the reference takes, where clear."""
+    ratios = comparison.ratios
+    return [f"{1 / ratios[name].value:.2f} times the {name}" for name in comparison.clear]
 
 
 def _named(rows: _Setting, say: Callable[[_Setting], str]) -> str:
@@ -56,8 +52,7 @@ def _costs_accuracy(rows: _Setting) -> bool:
 
 
 def _buys_costs(rows: _Setting) -> bool:
-    ratios = (ratio for each in rows for ratio in (each.time_ratio, each.memory_ratio))
-    return any(not alike(ratio) and ratio.value > 1 for ratio in ratios)
+    return any(each.ratios[name].value > 1 for each in rows for name in each.clear)
 
 
 def _points(rows: _Setting) -> str:

@@ -17,7 +17,7 @@ from pipeline.ratios import Estimate, paired_difference
 REFERENCE = "reference"
 # Two variants are measured minutes apart, and see a machine that is not quite the same: where
 # nothing that is computed differs, as with another latent range, times came out 1.3 apart.
-ALIKE = 0.35
+ALIKE = 1.35
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,14 @@ class Outcome:
         return self.epoch_seconds * self.epochs
 
     @property
+    def costs(self) -> dict[str, list[float]]:
+        """Of each run: the seconds of all epochs (`time`) and the bytes to train (`memory`)."""
+        return {
+            "time": [run.epoch_seconds * self.epochs for run in self.runs],
+            "memory": [float(run.training_memory) for run in self.runs],
+        }
+
+    @property
     def training_mib(self) -> float:
         """Memory to train: the median over seeds."""
         return float(np.median([run.training_memory for run in self.runs])) / MIB
@@ -92,22 +100,26 @@ class Comparison:
         return paired_difference(self.outcome.accuracies, self.reference.accuracies)
 
     @property
-    def time_ratio(self) -> Estimate:
-        """Seconds of the whole training over the reference's: see `_ratio`."""
-        ratio = _ratio(
-            [run.epoch_seconds for run in self.outcome.runs],
-            [run.epoch_seconds for run in self.reference.runs],
-        )
-        longer = self.outcome.epochs / self.reference.epochs
-        return Estimate(ratio.value * longer, ratio.lower * longer, ratio.upper * longer)
+    def ratios(self) -> dict[str, Estimate]:
+        """Time of the whole training and memory to train, over the reference's: see `_ratio`."""
+        own = self.reference.costs
+        return {name: _ratio(values, own[name]) for name, values in self.outcome.costs.items()}
 
     @property
-    def memory_ratio(self) -> Estimate:
-        """Memory to train over the reference's: see `_ratio`."""
-        return _ratio(
-            [run.training_memory for run in self.outcome.runs],
-            [run.training_memory for run in self.reference.runs],
-        )
+    def clear(self) -> list[str]:
+        """The names of the ratios that are further from 1 than what the machine does to them.
+
+        The range over seeds does not hold 1, and the ratio is beyond ALIKE and beyond the range of
+        the reference's own seeds beside each other.
+        """
+        own = self.reference.costs
+        return [
+            name
+            for name, ratio in self.ratios.items()
+            if not ratio.holds(1.0)
+            and not 1 / ALIKE <= ratio.value <= ALIKE
+            and not _ratio(own[name], own[name]).holds(ratio.value)
+        ]
 
 
 def compare(plan: Plan, results: Mapping[str, Result]) -> list[Comparison]:
@@ -128,11 +140,6 @@ def compare(plan: Plan, results: Mapping[str, Result]) -> list[Comparison]:
         for ingredient, chosen, setting, variant, reference in rows
         for architecture, outcome in found[variant].items()
     ]
-
-
-def alike(ratio: Estimate) -> bool:
-    """Tell whether a ratio of time or memory is too near 1 to say more."""
-    return ratio.holds(1.0) or abs(ratio.value - 1) <= ALIKE
 
 
 def tabulate(comparisons: list[Comparison]) -> pd.DataFrame:
@@ -166,7 +173,7 @@ def _outcomes(variant: str, training: Training, result: Result) -> dict[str, Out
 
 
 def _row(comparison: Comparison) -> dict[str, object]:
-    outcome = comparison.outcome
+    outcome, ratios = comparison.outcome, comparison.ratios
     return {
         "ingredient": comparison.ingredient,
         "chosen": comparison.chosen,
@@ -182,9 +189,9 @@ def _row(comparison: Comparison) -> dict[str, object]:
         "validation_accuracy": outcome.validation_accuracy,
         "epoch_seconds": outcome.epoch_seconds,
         "training_seconds": outcome.training_seconds,
-        **_estimate("time_ratio", comparison.time_ratio),
+        **_estimate("time_ratio", ratios["time"]),
         "training_memory_mib": outcome.training_mib,
-        **_estimate("memory_ratio", comparison.memory_ratio),
+        **_estimate("memory_ratio", ratios["memory"]),
         "model_kib": outcome.runs[0].model_bytes / 1024,
     }
 

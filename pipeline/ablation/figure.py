@@ -8,7 +8,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
-from pipeline.ablation.comparison import REFERENCE, Comparison, alike
+from pipeline.ablation.comparison import REFERENCE, Comparison
 from pipeline.figures.style import COLOURS, in_order
 from pipeline.ratios import Estimate
 from pipeline.words import NO_DIFFERENCE
@@ -130,16 +130,15 @@ def _write_ratios(ax: Axes, rows: dict[tuple[str, str], str], here: Sequence[Com
     for place, name in ((0.4, "time"), (0.9, "memory")):
         ax.text(place, 1.005, name, transform=ax.transAxes, ha="right", va="bottom")
         for each in here:
-            ratio = each.time_ratio if name == "time" else each.memory_ratio
             ax.text(
                 place,
                 positions[each.ingredient, each.setting],
-                f"×{ratio.value:.2f}",
+                f"×{each.ratios[name].value:.2f}",
                 transform=beside,
                 ha="right",
                 va="center",
-                color=_GREY if alike(ratio) else "black",
-                fontweight="normal" if alike(ratio) else "bold",
+                color="black" if name in each.clear else _GREY,
+                fontweight="bold" if name in each.clear else "normal",
             )
 
 

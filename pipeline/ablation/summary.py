@@ -96,7 +96,7 @@ def _rows(comparisons: list[Comparison]) -> Iterator[list[str]]:
 
 
 def _cells(comparison: Comparison) -> list[str]:
-    outcome, change = comparison.outcome, comparison.change
+    outcome, change, ratios = comparison.outcome, comparison.change, comparison.ratios
     spread = "" if math.isnan(outcome.accuracy_std) else f" ± {outcome.accuracy_std:.2f}"
     return [
         outcome.architecture,
@@ -105,9 +105,9 @@ def _cells(comparison: Comparison) -> list[str]:
         if comparison.ingredient == REFERENCE
         else f"{change.value:+.2f} ({change.lower:+.2f} to {change.upper:+.2f})",
         f"{outcome.epoch_seconds:.3f}",
-        f"×{comparison.time_ratio.value:.2f}",
+        f"×{ratios['time'].value:.2f}",
         f"{outcome.training_mib:.1f}",
-        f"×{comparison.memory_ratio.value:.2f}",
+        f"×{ratios['memory'].value:.2f}",
     ]
 
 
@@ -135,7 +135,8 @@ def _limits(seeds: int) -> str:
         f"in brackets; *{NO_DIFFERENCE}* is said where the range holds 0. {chance} Variants are "
         "trained one after the other, not in turn as in the "
         "[report's measurements](../summary.md), so that what else the machine does is in their "
-        f"times: nothing is said of time and memory within {ALIKE:.0%} of the recipe's, or where "
-        "the ranges over seeds overlap. One thing is changed at a time and the rest is not tuned "
+        f"times: nothing is said of time and memory less than {ALIKE} times apart, nor where they "
+        "differ no more than the seeds of the recipe do among themselves, or the ranges over seeds "
+        "overlap. One thing is changed at a time and the rest is not tuned "
         "anew: what a variant could reach by itself may be more."
     )
