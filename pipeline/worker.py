@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from types import TracebackType
 from typing import Self
 
@@ -52,11 +53,13 @@ class Worker:
             *(sys.executable, "-m", "pipeline", "work", "--architecture", architecture),
             *("--method", method, "--batch-size", str(batch), "--threads", str(threads)),
         ]
+        # A file: a pipe that nobody reads while the process works would stop it once it is full.
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
         )
 
@@ -77,8 +80,10 @@ class Worker:
 
     def _failure(self) -> str:
         self._process.kill()
-        _, errors = self._process.communicate()
+        self._process.communicate()
         status = self._process.returncode
+        self._errors.seek(0)
+        errors = self._errors.read().decode(errors="replace")
         advice = (
             " The memory of this machine is not enough: leave that point out of profile.scaling."
             if ran_out_of_memory(status, errors)
@@ -101,3 +106,4 @@ class Worker:
     ) -> None:
         self._process.kill()
         self._process.communicate()
+        self._errors.close()

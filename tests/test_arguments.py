@@ -133,8 +133,11 @@ def read_only(array: np.ndarray) -> np.ndarray:
 # What is done to an array, and what its error then says of it.
 DAMAGES: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
     "list": (np.ndarray.tolist, "must be a NumPy array"),
+    # Another thread could resize it during the call.
+    "bytes": (lambda array: bytearray(array.tobytes()), "must be a NumPy array"),
     "type": (lambda array: array.astype(np.float64), "must be of type"),
     "axes": (lambda array: array[None, None], "axes, it has"),
+    "no axes": (lambda array: array.reshape(-1)[0:1].reshape(()), "axes, it has 0"),
     "empty": (lambda array: array[:0], "must not be empty"),
     "stride": (lambda array: np.repeat(array, 2, axis=-1)[..., ::2], "must be C-contiguous"),
     "alignment": (unaligned, "must be aligned to its type"),

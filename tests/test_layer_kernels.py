@@ -224,6 +224,31 @@ def test_stochastic_rounding(
     assert not out[:, columns:].any()
 
 
+@every_set
+def test_what_is_no_number_rounds_to_0(which: str) -> None:
+    g = np.ones((4, 64), F4)
+    g[1, [0, 33]] = np.nan
+    g[2, [1, 34]] = [np.inf, -np.inf]
+    g[3, 2] = np.finfo(F4).max
+    finite = np.isfinite(g)
+    options = {"instruction_set": which}
+    out, factors = np.empty((64, 32), np.int8), np.empty(64, F4)
+    with np.errstate(all="ignore"):
+        kernels.round_columns(to_panels(g), 64, 7, out, factors, (1, 2, 3), **options)
+    columns = out[:, :4].T
+    assert not columns[~finite].any()
+    # Beside an infinite gradient, all of its column is 0; beside one that is no number, nothing is.
+    assert not columns[:, [1, 34]].any()
+    assert (columns[:, [0, 33]][finite[:, [0, 33]]] == 7).all()
+    assert np.isinf(factors[[1, 34]]).all()
+    out, factors = np.empty((4, 64), np.int8), np.empty(4, F4)
+    kernels.round_rows(to_panels(g), 64, 7, out, factors, (1, 2, 3), **options)
+    assert not out[~finite].any()
+    assert not out[2].any()
+    assert out[0].tolist() == [7] * 64
+    assert out[3].tolist() == [0, 0, 7] + [0] * 61
+
+
 def test_stochastic_rounding_is_unbiased() -> None:
     g = np.tile(np.linspace(-1, 1, 32, dtype=F4), (4096, 1))
     total = np.zeros(32)

@@ -26,7 +26,7 @@ def _committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "project"
     for path, content in {
         MODEL: "bits",
-        ACCURACY: "architecture,method,test_accuracy\nmlp-8,float,89.4\nmlp-8,simulated,87\n",
+        ACCURACY: "architecture,method,test_accuracy\nmlp-8,float,89.4\nmlp-8,deterministic,87\n",
         OTHER: "architecture,seed\nmlp-8,1\n",
     }.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -59,13 +59,23 @@ def test_the_same_results_hold(capsys: pytest.CaptureFixture[str]) -> None:
         (MODEL, None, f"{MODEL} is missing"),
         (
             ACCURACY,
-            "architecture,method,test_accuracy\nmlp-8,float,88.8\nmlp-8,simulated,87.4\n",
+            "architecture,method,test_accuracy\nmlp-8,float,88.8\nmlp-8,deterministic,87\n",
             "mlp-8 float: test accuracy 88.80 %, committed 89.40 %, 0.60 points apart",
         ),
         (
             ACCURACY,
+            "architecture,method,test_accuracy\nmlp-8,float,89.8\nmlp-8,deterministic,87.1\n",
+            "committed 87.00 %, 0.10 points apart (at most 0)",
+        ),
+        (
+            ACCURACY,
+            "architecture,method,test_accuracy\nmlp-8,float,89.4\nmlp-8,deterministic,\n",
+            "mlp-8 deterministic: reports/tables/accuracy.csv has no test accuracy",
+        ),
+        (
+            ACCURACY,
             "architecture,method,test_accuracy\nmlp-8,float,89.4\n",
-            "mlp-8 simulated: no accuracy here",
+            "mlp-8 deterministic: no accuracy here",
         ),
         (OTHER, "architecture\nmlp-8\n", f"{OTHER}, other columns"),
         (OTHER, None, f"{OTHER} is missing"),
@@ -99,4 +109,15 @@ def test_a_lock_that_is_none_is_refused() -> None:
     Path("dvc.lock").write_text("stages: [")
     git("commit", "--quiet", "--all", "--message", "damaged")
     with pytest.raises(PipelineError, match="is not DVC's"):
+        verify("HEAD")
+
+
+def test_nothing_to_compare_with_is_no_agreement() -> None:
+    ACCURACY.write_text("architecture,method,test_accuracy\n")
+    git("commit", "--quiet", "--all", "--message", "no accuracies")
+    with pytest.raises(PipelineError, match=r"accuracy\.csv at HEAD is empty"):
+        verify("HEAD")
+    Path("dvc.lock").write_text('{"stages": {}}')
+    git("commit", "--quiet", "--all", "--message", "no models")
+    with pytest.raises(PipelineError, match="no model trained in bits"):
         verify("HEAD")

@@ -118,7 +118,11 @@ class PackedModel:
 def fold(
     layers: Sequence[BinaryLayer], pixel_bits: int, pixel_gamma: int, passes: int
 ) -> PackedModel:
-    """Return the model that predicts as `layers` do with their running statistics."""
+    """Return the model that predicts as `layers` do with their running statistics.
+
+    Raises:
+        PipelineError: what the layers have learned is no number, or too large for one.
+    """
     folded = [_fold_hidden(layer, passes) for layer in layers[:-1]]
     last = layers[-1]
     scale, shift = _normalization(last)
@@ -137,7 +141,18 @@ def _normalization(layer: BinaryLayer) -> tuple[NDArray[np.float64], NDArray[np.
     gain, bias = (row.ravel()[: layer.outputs] for row in _rows(layer.normalization.parameters))
     mean, variance = (row.ravel()[: layer.outputs] for row in _rows(layer.normalization.running))
     scale = gain / np.sqrt(variance + EPSILON)
-    return scale, bias - mean * scale
+    shift = bias - mean * scale
+    if not _largest_score(scale, shift) <= _MOST_SCORE:
+        raise PipelineError(
+            "the training diverged: batch normalization is no number, or beyond float32. Lower "
+            "the method's learning_rate in params.yaml."
+        )
+    return scale, shift
+
+
+def _largest_score(scale: NDArray[np.floating], shift: NDArray[np.floating]) -> float:
+    """Return the largest absolute score that any sum may give; not a number where one is not."""
+    return float((np.abs(scale.astype(np.float64)) * _MOST_SUM + np.abs(shift)).max())
 
 
 def _rows(panels: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -233,9 +248,8 @@ def _validate(header: _Header, tensors: dict[str, NDArray[np.generic]]) -> Packe
     )
     for numbers in (scores.scale, scores.shift):
         require(bool(np.isfinite(numbers).all()), "a scale or shift is not finite")
-    scale, shift = (np.abs(row.astype(np.float64)) for row in (scores.scale, scores.shift))
-    largest = (scale * _MOST_SUM + shift).max()
-    require(bool(largest <= _MOST_SCORE), "a scale or shift is too large")
+    largest = _largest_score(scores.scale, scores.shift)
+    require(largest <= _MOST_SCORE, "a scale or shift is too large")
     model = PackedModel(
         tuple(widths),
         header.pixel_bits,

@@ -58,13 +58,27 @@ struct View {
   Shape shape;
 };
 
-// An object's memory, borrowed for the time that this lives. The buffer protocol, not nanobind's
-// arrays: a step of a small network is dozens of calls, and these cost a third as much.
+// numpy.ndarray, once the module is loaded.
+inline PyTypeObject* numpy_array = nullptr;
+
+inline void find_numpy() {
+  nb::object type = nb::module_::import_("numpy").attr("ndarray");
+  numpy_array = reinterpret_cast<PyTypeObject*>(type.release().ptr());
+}
+
+// An array's memory. The buffer protocol, not nanobind's arrays: a step of a small network is dozens
+// of calls, and these cost a third as much.
+//
+// Of NumPy's arrays only: they do not move while they are referred to, as another thread might make
+// a bytearray or an array.array do after this has given them back and before the call is over.
 class Borrowed {
  public:
   Borrowed(nb::handle object, const char* name) {
     // Of what is writable, an export for reading says so too.
-    if (PyObject_GetBuffer(object.ptr(), &buffer_, PyBUF_RECORDS_RO) == 0) return;
+    if (PyObject_TypeCheck(object.ptr(), numpy_array) &&
+        PyObject_GetBuffer(object.ptr(), &buffer_, PyBUF_RECORDS_RO) == 0) {
+      return;
+    }
     PyErr_Clear();
     throw nb::type_error((std::string(name) + " must be a NumPy array").c_str());
   }
@@ -101,7 +115,7 @@ inline AnyView check_any(nb::handle object, const char* name, std::size_t axes, 
   const Py_buffer& array = *borrowed;
   if (writable && array.readonly != 0) refuse(name, "be writable");
   const auto dimensions = static_cast<std::size_t>(array.ndim);
-  if (dimensions != axes && dimensions != other_axes) {
+  if (dimensions != axes && (other_axes == 0 || dimensions != other_axes)) {
     refuse(name, "have " + std::to_string(axes) + " axes, it has " + std::to_string(dimensions));
   }
   if (array.len == 0) refuse(name, "not be empty");

@@ -4,6 +4,7 @@
 NB_MODULE(binary_kernels, m) {
   using namespace nanobind::literals;
   m.doc() = "Kernels over packed bits. Results do not depend on threads or instruction set.";
+  arrays::find_numpy();
   m.def("instruction_set",
         [](const std::string& name) { return bindings::chosen(name).name; },
         "instruction_set"_a = "",

@@ -22,8 +22,11 @@ Floats units_per(Floats factor) {
   return where(factor >= all(kLeastFactor), all(kUnits) / factor, all(0.0F));
 }
 
-void round_to(std::int8_t* out, Floats units, Words random) {
-  store_int8(out, (to_int(units) + reinterpret_cast<Ints>(random)) >> 16);
+void round_to(std::int8_t* out, Floats g, Floats units, Words random) {
+  const Floats x = g * units;
+  // What is no number, or infinite times 0, is no integer either: 0 on every processor.
+  const Floats numbers = where(x == x, x, all(0.0F));
+  store_int8(out, (to_int(numbers) + reinterpret_cast<Ints>(random)) >> 16);
 }
 
 void column_factors(const float* panel, std::size_t rows, int most, float* factors) {
@@ -49,7 +52,7 @@ void round_columns(const float* panel, std::size_t rows, const float* factors, D
       for (std::size_t odd = 0; odd < 2 && b + odd < rows; ++odd) {
         for (std::size_t w = 0; w < kGroups; ++w) {
           const Floats g = read<Floats>(panel + (b + odd) * kPanel + w * kLanes);
-          round_to(block + (b + odd - begin) * kPanel + w * kLanes, g * units[w],
+          round_to(block + (b + odd - begin) * kPanel + w * kLanes, g, units[w],
                    random.bits(odd, w));
         }
       }
@@ -99,7 +102,7 @@ void round_rows(const float* matrix, std::size_t rows, std::size_t columns, std:
         for (std::size_t v = 0; v < kGroups && panel * kGroups + v < vectors; ++v) {
           const std::size_t w = panel * kGroups + v;
           const Floats g = read_row(matrix, rows, columns, b, w);
-          round_to(out + b * stride + w * kLanes, g * units, random.bits(b % 2, v));
+          round_to(out + b * stride + w * kLanes, g, units, random.bits(b % 2, v));
         }
       }
     }
