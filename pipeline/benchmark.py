@@ -15,6 +15,7 @@ from pipeline.outputs import whole_directory
 from pipeline.params import Params
 from pipeline.paths import BENCHMARK
 from pipeline.progress import progress, say
+from pipeline.quiet import let_threads_sleep
 from pipeline.ratios import paired_ratio
 
 TORCH = "torch float32"
@@ -135,6 +136,7 @@ def _peers(a: np.ndarray, b: np.ndarray, threads: int) -> dict[str, Callable[[],
 
 
 def _time(call: Callable[[], object], repeats: int) -> float:
+    let_threads_sleep()
     started = time.perf_counter()
     for _ in range(repeats):
         call()

@@ -14,6 +14,7 @@ from pipeline.outputs import whole_directory
 from pipeline.params import Params
 from pipeline.paths import SCALING
 from pipeline.progress import progress, say
+from pipeline.quiet import let_threads_sleep
 from pipeline.worker import Worker
 
 
@@ -81,8 +82,11 @@ def _measure(params: Params, point: Point) -> list[dict[str, object]]:
             )
             for method in params.profile.scaling.methods
         }
+        for worker in workers.values():
+            worker.wait_until_ready()
         for number in range(1, params.profile.rounds + 1):
             for method, worker in workers.items():
+                let_threads_sleep()
                 answer = worker.run(params.profile.scaling.seconds)
                 rows.append(
                     {

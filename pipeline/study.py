@@ -16,6 +16,7 @@ from pipeline.paths import STUDY
 from pipeline.progress import progress, say
 from pipeline.published import load_published
 from pipeline.train import epoch_steps, layer_widths
+from pipeline.warm_up import train_apart
 
 METHOD = "deterministic"
 # Steps between two looks at the test set.
@@ -54,6 +55,9 @@ def time_to_study(params: Params) -> None:
         for name, method in params.methods.items():
             data = load_data(method)
             for architecture, target in aims.items():
+                # What the first steps of a process pay for is no cost of a network.
+                widths = layer_widths(architecture, data)
+                train_apart(data, method, widths, params.train.batch_size, params.train.threads)
                 new: list[dict[str, Any]] = [
                     {"architecture": architecture, "method": name, "seed": seed, "target": target}
                     | _train_to(target, params, architecture, method, seed, data)

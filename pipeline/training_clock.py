@@ -5,19 +5,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from pipeline.data.store import Dataset
 from pipeline.engine import Engine, create_engine
 from pipeline.memory import PeakMemory
 from pipeline.params import Method
 from pipeline.phases import difference
 from pipeline.train import epoch_steps, layer_widths
-
-# First steps pay for loading code and choosing kernels, which is no cost of training.
-WARMUP_STEPS = 10
-# Time and memory do not depend on it.
-SEED = 0
+from pipeline.warm_up import SEED, load_code, take_steps
 
 
 @dataclass(frozen=True)
@@ -40,18 +34,13 @@ class TrainingClock:
     def __init__(
         self, data: Dataset, method: Method, architecture: str, batch_size: int, threads: int
     ) -> None:
-        # An engine's imports belong to the process, not to the training.
-        create_engine(method, [data.pixels, 1, 2], seed=SEED, threads=threads)
+        load_code(data, method, threads)
         self.built = time.monotonic()
         self.memory = PeakMemory()
         widths = layer_widths(architecture, data)
         self.engine: Engine = create_engine(method, widths, seed=SEED, threads=threads)
         self._steps = self._endless(data, method, batch_size)
-        index = np.arange(batch_size)
-        for _ in range(WARMUP_STEPS):
-            self.engine.train_batch(
-                data.train.images, index, data.train.labels[index], method.learning_rate, 0.0
-            )
+        take_steps(self.engine, data, method, batch_size)
 
     def run(self, seconds: float) -> Timing:
         """Train for at least `seconds`, and at least one step; scale what it took to an epoch."""

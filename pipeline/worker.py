@@ -28,12 +28,15 @@ class Answer(BaseModel):
 def work(params: Params, architecture: str, method_name: str, batch: int, threads: int) -> None:
     """Train for as many seconds as each line of the standard input says, and print an Answer.
 
+    Before the first, print an empty line when all is ready.
+
     Raises:
         PipelineError: an unknown method, or missing data.
     """
     params.check_method(method_name)
     method = params.methods[method_name]
     clock = TrainingClock(load_data(method), method, architecture, batch, threads)
+    print(flush=True)
     for line in sys.stdin:
         timing = clock.run(float(line))
         answer = {
@@ -62,6 +65,16 @@ class Worker:
             stderr=self._errors,
             text=True,
         )
+
+    def wait_until_ready(self) -> None:
+        """Wait until the process would begin to train: until then it disturbs the others.
+
+        Raises:
+            PipelineError: it ended; the message says how, and what it said.
+        """
+        assert self._process.stdout is not None
+        if self._process.stdout.readline() != "\n":
+            raise PipelineError(self._failure())
 
     def run(self, seconds: float) -> Answer:
         """Let the process train for `seconds`.

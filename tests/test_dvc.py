@@ -57,6 +57,7 @@ MORE_HARMLESS = {
     "benchmark": {"memory", "params", "plain"},
     "study": {"checkpoint", "checksum", "memory", "phases"},
     "inference": {"checksum"},
+    "aggregate": {"quiet"},
     "page": {"params", "plain"},
     "ablation-torch": {*ABLATION_HARMLESS, "packed_engine/__init__"},
     "ablation-packed": ABLATION_HARMLESS,

@@ -95,7 +95,7 @@ def test_a_worker_without_memory_says_so(project: Path, method: str) -> None:
         # Before it has begun to build the network: Python's start alone takes longer.
         resource.prlimit(worker._process.pid, resource.RLIMIT_AS, (LIMITS[method],) * 2)
         with pytest.raises(PipelineError) as failed:
-            worker.run(0.01)
+            worker.wait_until_ready()
     message = str(failed.value)
     assert f"{method}, {HUGE}, batch 10, threads 1 ended with status 1" in message
     assert "leave that point out of profile.scaling" in message
@@ -104,7 +104,7 @@ def test_a_worker_without_memory_says_so(project: Path, method: str) -> None:
 
 def test_a_worker_that_lacks_something_else_does_not_blame_memory(project: Path) -> None:
     with Worker("mlp-8", "deterministic", 10, 1) as worker, pytest.raises(PipelineError) as failed:
-        worker.run(0.01)
+        worker.wait_until_ready()
     assert "python -m pipeline fetch" in str(failed.value)
     assert "memory" not in str(failed.value)
 

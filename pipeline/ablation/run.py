@@ -14,6 +14,7 @@ from pipeline.outputs import write_text
 from pipeline.params import Params
 from pipeline.train import layer_widths
 from pipeline.trials import train_fully
+from pipeline.warm_up import load_code
 
 
 def run(params: Params, variant: str, architecture: str, seed: int, output: Path) -> None:
@@ -26,8 +27,7 @@ def run(params: Params, variant: str, architecture: str, seed: int, output: Path
     params.check_known(architecture, seed=seed)
     data = load_data(method)
     threads = params.train.threads
-    # An engine's imports belong to the process, not to the training.
-    create_engine(method, [data.pixels, 1, 2], seed=seed, threads=threads)
+    load_code(data, method, threads)
     memory = PeakMemory()
     engine = create_engine(method, layer_widths(architecture, data), seed=seed, threads=threads)
     seconds = train_fully(engine, data, method, params.train.batch_size, seed)

@@ -14,9 +14,7 @@ from pipeline.data import store
 from pipeline.inference.runtimes import RUNTIMES, Files, Images, Network, Scores
 from pipeline.outputs import write_text
 from pipeline.params import InferenceParams
-
-# Threads of one runtime go on spinning for a while after a call; the next must not pay for it.
-_PAUSE = 0.02
+from pipeline.quiet import let_threads_sleep
 
 
 class Row(BaseModel):
@@ -119,7 +117,7 @@ def _repeats(call: Callable[[], Any], seconds: float) -> int:
 
 
 def _time(call: Callable[[], Any], repeats: int) -> float:
-    time.sleep(_PAUSE)
+    let_threads_sleep()
     call()
     started = time.perf_counter()
     for _ in range(repeats):

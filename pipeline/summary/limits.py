@@ -1,10 +1,12 @@
 """The summary's section on limits and on what did not work."""
 
 from pipeline.params import Params
+from pipeline.words import listed
 
 
 def limits_section(params: Params) -> str:
     """Return what these figures do not show, and what was tried and left."""
+    epochs = [f"{name} has {method.epochs}" for name, method in params.methods.items()]
     return "\n\n".join(
         [
             "## Limits, and what did not work",
@@ -24,8 +26,11 @@ def limits_section(params: Params) -> str:
             "pixel's own and other widths of the straight-through estimator lost accuracy or "
             "gained none in trials, by validation ([trials.csv](../search/trials.csv), a row a "
             "trial). The first two are in the engine, not in these tables.\n"
-            "- Process memory of float is mostly the import of torch, which a deployment without "
-            "torch would not pay; training memory does not depend on it.\n"
+            "- Process memory of float is mostly the import of torch and the code of it that "
+            "training uses, which a deployment without torch would not pay; training memory is "
+            "counted after both.\n"
+            f"- The epochs differ: {listed(epochs)}. An accuracy is that of a method's own recipe, "
+            "and not of equally many steps.\n"
             f"- One machine, {params.train.threads} threads; the ratios differ on others. On "
             "x86-64 the fast kernels need AVX2, and are fastest with AVX-512's counting and byte "
             "products; torch uses AVX-512 where there is any. What each used stands below.",

@@ -21,18 +21,22 @@ def measured_section(report: Report) -> str:
         [
             "## How it was measured",
             "\n".join(lines),
-            "Every measurement is a fresh process; the methods take turns, round after round, "
-            "so that drift hits all alike ([measurements.csv](tables/measurements.csv)). An epoch "
+            "Every measurement of training is a fresh process; the methods take turns, round after "
+            "round, so that drift hits all alike "
+            "([measurements.csv](tables/measurements.csv)). An epoch "
             "is forward, backward and update over all training images, converted from uint8 batch "
             "by batch, without evaluation; a measurement trains for a part of an epoch or more, in "
             "three parts, of which the fastest counts; scaling counts whole rounds instead, and "
             "its seconds differ from these. "
-            "*Training memory* is the peak above the moment just before the network is built; "
+            "*Training memory* is the peak above the moment just before the network is built, in a "
+            "process that has trained a tiny one by the same method, so that the libraries' code "
+            "is in memory; "
             "*process memory* is the peak of the whole process. Most of float's is the import of "
             "torch (a CUDA build costs several hundred MiB more than a CPU build), which what is "
             "trained in bits does without; most of the latter's is the dataset while it is read.",
-            "The test set was used once a run, after training; the last epoch's network is "
-            "the one reported.",
+            "The test set chose nothing: accuracies are of the last epoch's network, after "
+            "training. It is also what inference predicts, and what the time to the study's "
+            "accuracy is measured by.",
             "How long the parts took, by wall clock; of training, evaluation and the start of "
             "processes are left out ([durations.csv](tables/durations.csv)):",
             _durations(report.tables["durations"]),
