@@ -6,6 +6,16 @@ from collections.abc import Iterable, Sequence
 NO_DIFFERENCE = "no difference"
 
 
+def chance_of_one_sign(seeds: int) -> str:
+    """Say how often all differences of so many seeds have one sign by chance."""
+    if seeds == 1:
+        return "Of one seed there is no telling a change from chance."
+    return (
+        f"That all {seeds} seeds have one sign is no proof: where nothing differs it happens one "
+        f"time in {2 ** (seeds - 1)}."
+    )
+
+
 def span(values: Iterable[float], digits: int) -> str:
     """Return the smallest and the largest value, or one where they are written alike."""
     numbers = list(values)

@@ -48,7 +48,7 @@ def claim(table: pd.DataFrame, *key: str) -> dict[str, Any]:
 
 def test_claims_are_compared_by_direction() -> None:
     table = claims_table(runs(), measurements(5000))
-    time = claim(table, "mlp-128", "deterministic", "float", "training time")
+    time = claim(table, "mlp-128", "deterministic", "float", "time an epoch")
     assert time["published"] == pytest.approx(100 * (1 - 5 / 7))
     assert (time["ours"], time["lower"], time["upper"]) == (50, 50, 50)
     assert time["holds"] == "yes"

@@ -52,12 +52,18 @@ def report(simulated: Interval, packed: Interval, ahead: list[Interval]) -> Repo
     return Report(tables, environments={}, kernels_environment={}, params=params)
 
 
-def test_the_answer_is_three_sentences_with_numbers() -> None:
+def test_the_answer_is_four_sentences_with_numbers() -> None:
     said = answer(report((1.5, 1.4, 1.6), (0.25, 0.2, 0.3), [(3.0, 2.0, 4.0), (5.0, 4.0, 6.0)]))
     headline, details = said.split("\n\n")
-    assert "saved 75 % of training time and 75 % of training memory" in headline
+    assert "saved 75 % of the time of an epoch and 75 % of training memory" in headline
+    epochs = {
+        name: method.epochs for name, method in load_params(ROOT / "params.yaml").methods.items()
+    }
+    longer = [0.25 * epochs[name] / epochs["float"] for name in ("deterministic", "stochastic")]
+    assert f"({epochs['deterministic']} epochs) {longer[0]:.2f} times the time" in headline
+    assert f"({epochs['stochastic']} epochs) {longer[1]:.2f} times the time" in headline
     assert "lost 2.0 points of test accuracy" in headline
-    assert "they saved nothing: 1.50 times the time and 1.50 times the memory" in headline
+    assert "they saved nothing: 1.50 times the time of an epoch and 1.50 times the" in headline
     assert "predicts 3.0 to 5.0 times as fast as the fastest of torch" in headline
     assert all("(tables/" in sentence for sentence in headline.split(". ") if len(sentence) > 1)
     assert all("(tables/" in line for line in details.splitlines())
@@ -67,11 +73,11 @@ def test_a_ratio_whose_interval_holds_1_is_no_number_of_the_headline() -> None:
     same = (1.77, 0.99, 1.88)
     said = answer(report(same, same, [same, (5.0, 4.0, 6.0)]))
     assert not any(number in said for number in ("1.77", "1.8 ", "77", "0.99", "1.88"))
-    assert "saved no training time and no training memory" in said
-    assert "no difference in time and no difference in memory of float32" in said
+    assert "saved nothing of the time of an epoch and nothing of training memory" in said
+    assert "no difference in time of an epoch and no difference in memory of float32" in said
     assert "5.0 times as fast as the fastest of torch and ONNX Runtime" in said
     assert "in 1 of 2 cases (no difference in 1 of 2)" in said
-    assert "simulated, no difference in time, no difference in training memory" in said
+    assert "simulated, no difference in time an epoch, no difference in training memory" in said
     assert "not told apart" not in said
 
 
@@ -79,7 +85,7 @@ def test_what_simulated_saves_depends_on_the_measurement() -> None:
     less = (0.8, 0.7, 0.9)
     said = answer(report(less, less, [(5.0, 4.0, 6.0)]))
     assert "saved nothing" not in said
-    assert "they saved 20 % of training time and 20 % of training memory: 0.80 times" in said
+    assert "they saved 20 % of the time of an epoch and 20 % of training memory: 0.80" in said
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,15 @@ def render_summary(report: Report) -> str:
         time_to_accuracy_section(report.tables["time_to_accuracy"], report.params),
         resources_section(report),
         scaling_section(report.tables["scaling"], report.params),
-        inference_section(report.tables["inference"], report.tables["runtimes"]),
+        inference_section(
+            report.tables["inference"],
+            report.tables["runtimes"],
+            report.params.inference.passes_method,
+        ),
         kernels_section(report.tables["kernels"], report.kernels_environment),
-        targets_section(report.tables["targets"], report.kernels_environment),
+        targets_section(
+            report.tables["targets"], report.kernels_environment, len(report.params.seeds)
+        ),
         recipes_section(report),
         limits_section(report.params),
         measured_section(report),

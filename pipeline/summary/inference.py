@@ -7,17 +7,17 @@ import pandas as pd
 from pipeline.captions import figure
 from pipeline.markdown import markdown
 from pipeline.paths import PACKED, PASSES
-from pipeline.summary.verdicts import faster
+from pipeline.summary.verdicts import faster, times_as_much
 from pipeline.tables import fastest_other
 from pipeline.words import NO_DIFFERENCE
 
 
-def inference_section(inference: pd.DataFrame, runtimes: pd.DataFrame) -> str:
+def inference_section(inference: pd.DataFrame, runtimes: pd.DataFrame, passes_method: str) -> str:
     """Return how the packed network predicts, against every other runtime."""
     blocks = [
         "## Inference",
         _answer(inference),
-        _passes(inference),
+        _passes(inference, passes_method),
         "The same test images for all, in one process for each number of threads, runtimes in "
         "turn, round after round ([inference.csv](tables/inference.csv)); × is how many times as "
         "fast the packed network is, the median of the ratios within rounds. The others get "
@@ -58,20 +58,20 @@ def _answer(inference: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
-def _passes(inference: pd.DataFrame) -> str:
+def _passes(inference: pd.DataFrame, method: str) -> str:
     """Say what prediction by several passes costs, and what it gives."""
     parts = []
     for architecture, group in inference.groupby("architecture", sort=False):
         single, passes = (group[group["runtime"] == name] for name in (PACKED, PASSES))
         # How many times as fast the single pass is, is what the others cost.
-        cost = passes["times_faster"]
+        cost = passes.rename(columns=lambda name: str(name).replace("times_faster", "cost_ratio"))
         parts.append(
-            f"on {architecture} {cost.min():.2f} to {cost.max():.2f} times as long as *{PACKED}*, "
+            f"on {architecture} {times_as_much(cost, 'cost', 'time')} of *{PACKED}*, "
             f"and has {passes['test_accuracy'].iloc[0]:.2f} % test accuracy "
             f"({single['test_accuracy'].iloc[0]:.2f})"
         )
     return (
-        f"*{PASSES}* is the stochastic network, which predicts by the mean score of its "
+        f"*{PASSES}* is the {method} network, which predicts by the mean score of its "
         "*prediction passes*; the passes share the first layer's sums. That takes "
         f"{'; '.join(parts)}; both of the first seed."
     )

@@ -4,12 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.claims import study_batch
+from pipeline.claims import LEAST_SAVED, study_batch
 from pipeline.markdown import markdown
 from pipeline.published import load_published
 from pipeline.report import Report
 from pipeline.summary.verdicts import interval_name
-from pipeline.words import span
+from pipeline.words import chance_of_one_sign, span
 
 
 def study_section(report: Report) -> str:
@@ -43,7 +43,9 @@ def study_section(report: Report) -> str:
             "([claims.csv](tables/claims.csv)). Minus means more time or memory, or accuracy "
             "lost. A claim holds if ours points the same way; it is undecided if our interval "
             f"(for time and memory the {interval_name(report.params.profile.rounds)}, for "
-            "accuracy the range over seeds) holds 0.",
+            "accuracy the range over seeds) holds 0, or less than "
+            f"{LEAST_SAVED:g} % of time or memory is saved or lost. "
+            f"{chance_of_one_sign(len(report.params.seeds))}",
             markdown(
                 ["network", "comparison", "quantity", "study", "ours", "direction holds"], rows
             ),

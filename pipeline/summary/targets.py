@@ -5,12 +5,12 @@ from typing import Any
 import pandas as pd
 
 from pipeline.markdown import markdown
-from pipeline.words import listed
+from pipeline.words import chance_of_one_sign, listed
 
 _VERDICTS = ("met", "missed", "undecided", "not measured")
 
 
-def targets_section(targets: pd.DataFrame, machine: dict[str, Any]) -> str:
+def targets_section(targets: pd.DataFrame, machine: dict[str, Any], seeds: int) -> str:
     """Return every figure that was aimed at, beside ours."""
     rows = [
         [
@@ -31,7 +31,8 @@ def targets_section(targets: pd.DataFrame, machine: dict[str, Any]) -> str:
             f"{targets_sentence(targets)} The packed engine ran with "
             f"{machine['kernels_instruction_set']}, torch with {machine['torch_instruction_set']}. "
             "Intervals are those of the tables named on the right; of accuracy, the range over "
-            "seeds. Met and missed go by the whole interval; undecided is one that holds the aim:",
+            "seeds. Met and missed go by the whole interval; undecided is one that holds the aim. "
+            f"{chance_of_one_sign(seeds)}",
             markdown(["what", "where", "aim", "ours", "verdict", "table"], rows),
         ]
     )

@@ -25,7 +25,7 @@ def percent_saved(cases: pd.DataFrame, column: str, what: str) -> str:
     """Say how much of a cost was saved, in the cases where the interval tells it from float."""
     less = cases[cases[f"{column}_ratio_upper"] < 1]
     if less.empty:
-        return f"no {what}"
+        return f"nothing of {what}"
     percent = span(100 * (1 - less[f"{column}_ratio"]), 0)
     return f"{percent} % of {what}{_in_cases(len(less), len(cases))}"
 
