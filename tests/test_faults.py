@@ -21,6 +21,7 @@ from pipeline.images import read_images
 from pipeline.params import Params
 from pipeline.train import train
 from tests.conftest import ROOT
+from tests.faults import memory
 from tests.faults.project import Project
 from tests.faults.report import Result
 from tests.faults.run import Tally, provoke
@@ -232,3 +233,26 @@ def test_a_group_of_faults_is_right_or_says_what_is_wrong(tmp_path: Path) -> Non
     assert "no_fault: it provoked no fault" in found[0]
     assert "a_finding: what must not happen" in found[1]
     assert "'no-such-compiler'" in found[2]
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "libraries", "right"),
+    [
+        (1, f"{memory.SAID} (std::bad_alloc). Choose", memory.LIBRARIES, True),
+        (1, memory.LIBRARIES[-1], memory.LIBRARIES, True),
+        (-6, memory.UNCAUGHT, memory.TORCH, True),
+        (-6, memory.UNCAUGHT, memory.LIBRARIES, False),
+        (-6, f"{memory.LIBRARIES[-1]}\n{memory.UNCAUGHT}", memory.LIBRARIES, False),
+        (-11, f"{memory.SAID}. Choose", memory.LIBRARIES, False),
+        (-9, "", memory.TORCH, False),
+        (0, f"{memory.SAID}. Choose", memory.LIBRARIES, False),
+    ],
+)
+def test_what_may_end_a_stage_for_want_of_memory(
+    status: int, text: str, libraries: tuple[str, ...], right: bool
+) -> None:
+    if right:
+        assert memory.memory_message(status, text, libraries) == text
+    else:
+        with pytest.raises(FindingError):
+            memory.memory_message(status, text, libraries)
