@@ -15,9 +15,10 @@ from tests.kill.run import FindingError, check
 
 Group = Callable[[Project], Iterator[Result]]
 # In this order: most take a finished pipeline and leave it so, the first as DVC knows it; the last
-# three begin with nothing.
+# four begin with nothing.
 GROUPS: tuple[Group, ...] = (
     cache.damaged_cache,
+    clock.jumping_dates,
     memory.short_of_memory,
     data.damaged_before,
     twice.two_trainings,
@@ -27,6 +28,7 @@ GROUPS: tuple[Group, ...] = (
     disk.full_for_dvc,
     data.changed_meanwhile,
     twice.two_of_dvc,
+    clock.jumping_clock_for_dvc,
 )
 ON_DISK = (disk.full_for_stages, disk.read_only_for_stages, disk.full_for_dvc)
 
