@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,11 @@ from pipeline.images import read_images
 from pipeline.params import Params
 from pipeline.train import train
 from tests.conftest import ROOT
+from tests.faults import memory
+from tests.faults.project import Project
+from tests.faults.report import Result
+from tests.faults.run import Tally, provoke
+from tests.kill.run import FindingError
 
 # What reads a clock that may be set.
 WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today"}
@@ -41,10 +46,10 @@ def wall_clock_readings(text: str) -> list[str]:
 
 def test_no_duration_is_read_from_a_clock_that_may_be_set() -> None:
     code = (ROOT / "pipeline").rglob("*.py")
-    found = {path.name: wall_clock_readings(path.read_text()) for path in code}
+    found = {str(path.relative_to(ROOT)): wall_clock_readings(path.read_text()) for path in code}
     # The date of a measurement.
     assert {name: calls for name, calls in found.items() if calls} == {
-        "environment.py": ["datetime.now"]
+        "pipeline/environment.py": ["datetime.now"]
     }
     assert wall_clock_readings("import time\ntime.time()") == ["time.time"]
     assert wall_clock_readings("from time import time") == ["from time import time"]
@@ -198,3 +203,56 @@ UNMAPPED = ImportError("libtorch_cpu.so: failed to map segment from shared objec
 )
 def test_what_is_for_want_of_memory(error: Exception, reason: str | None) -> None:
     assert lacked_memory(error) == reason
+
+
+def one_fault(project: Project) -> Iterator[Result]:
+    yield Result(project.folder.name, "a message", "all")
+
+
+def no_fault(project: Project) -> Iterator[Result]:
+    yield from ()
+
+
+def a_finding(project: Project) -> Iterator[Result]:
+    yield from one_fault(project)
+    raise FindingError("what must not happen")
+
+
+def without_a_compiler(project: Project) -> Iterator[Result]:
+    subprocess.run(["no-such-compiler"])
+    yield from one_fault(project)
+
+
+def test_a_group_of_faults_is_right_or_says_what_is_wrong(tmp_path: Path) -> None:
+    tally, reports = Tally(), list[str]()
+    groups = (one_fault, no_fault, a_finding, without_a_compiler, one_fault)
+    ended = [provoke(group, Project(tmp_path), tally, reports.append) for group in groups]
+    assert ended == [True, False, False, False, True]
+    assert (tally.right, tally.wrong) == (3, 3)
+    found = [report for report in reports if report.startswith("FOUND")]
+    assert "no_fault: it provoked no fault" in found[0]
+    assert "a_finding: what must not happen" in found[1]
+    assert "'no-such-compiler'" in found[2]
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "libraries", "right"),
+    [
+        (1, f"{memory.SAID} (std::bad_alloc). Choose", memory.LIBRARIES, True),
+        (1, memory.LIBRARIES[-1], memory.LIBRARIES, True),
+        (-6, memory.UNCAUGHT, memory.TORCH, True),
+        (-6, memory.UNCAUGHT, memory.LIBRARIES, False),
+        (-6, f"{memory.LIBRARIES[-1]}\n{memory.UNCAUGHT}", memory.LIBRARIES, False),
+        (-11, f"{memory.SAID}. Choose", memory.LIBRARIES, False),
+        (-9, "", memory.TORCH, False),
+        (0, f"{memory.SAID}. Choose", memory.LIBRARIES, False),
+    ],
+)
+def test_what_may_end_a_stage_for_want_of_memory(
+    status: int, text: str, libraries: tuple[str, ...], right: bool
+) -> None:
+    if right:
+        assert memory.memory_message(status, text, libraries) == text
+    else:
+        with pytest.raises(FindingError):
+            memory.memory_message(status, text, libraries)

@@ -1,5 +1,6 @@
 """A damaged file in DVC's cache, of which DVC itself sees nothing."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 
@@ -13,11 +14,9 @@ def damaged_cache(project: Project) -> Iterator[Result]:
     """Change a byte of a model in the cache, as a damaged disk does; let DVC hand it out."""
     model = project.folder / MODEL
     right = model.read_bytes()
-    (entry,) = (
-        path
-        for path in project.folder.glob(".dvc/cache/files/md5/*/*")
-        if path.read_bytes() == right
-    )
+    # DVC names a file in it after its checksum.
+    checksum = hashlib.md5(right, usedforsecurity=False).hexdigest()
+    entry = project.folder / ".dvc/cache/files/md5" / checksum[:2] / checksum[2:]
     status = entry.stat()
     entry.chmod(0o644)
     entry.write_bytes(right[:-1] + bytes([right[-1] ^ 1]))
