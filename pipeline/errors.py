@@ -21,6 +21,7 @@ _LACKING = (
     (ImportError, "failed to map segment"),
     (RuntimeError, "can't start new thread"),
     (SystemError, "error return without exception set"),
+    (SystemError, "without setting an exception"),
 )
 
 

@@ -195,6 +195,10 @@ UNMAPPED = ImportError("libtorch_cpu.so: failed to map segment from shared objec
         (OSError(errno.ENOMEM, "no memory"), "[Errno 12] no memory"),
         (RuntimeError("can't start new thread"), "can't start new thread"),
         (SystemError("error return without exception set"), "error return without exception set"),
+        (
+            SystemError("<function load> returned NULL without setting an exception"),
+            "<function load> returned NULL without setting an exception",
+        ),
         (ImportError("No module named numpy"), None),
         (set_aside(PipelineError("it is too large"), MemoryError()), None),
         (OSError(errno.ENOSPC, "no space"), None),
