@@ -1,11 +1,24 @@
 """`python -m tests.kill KILLS [SEED]`: see `run`."""
 
 import argparse
+import signal
 import sys
 import time
+from types import FrameType
 
+from tests.kill.places import TRAININGS
 from tests.kill.run import FindingError, run
 from tests.robustness.results import record
+
+# Also the first, which a shell lets its background processes ignore.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def stop(number: int, _: FrameType | None) -> None:
+    """End in an orderly way, once."""
+    for other in SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def main() -> int:
@@ -13,6 +26,8 @@ def main() -> int:
     parser.add_argument("kills", type=int)
     parser.add_argument("seed", type=int, nargs="?", default=1)
     arguments = parser.parse_args()
+    for number in SIGNALS:
+        signal.signal(number, stop)
     start = time.monotonic()
     try:
         tally = run(arguments.kills, arguments.seed, lambda line: print(line, flush=True))
@@ -22,14 +37,15 @@ def main() -> int:
         record("kill", 0, time.monotonic() - start, 1)
         return 1
     seconds = time.monotonic() - start
-    print(f"{tally.kills.total()} kills in {seconds:.0f} s, by stage:")
     record("kill", tally.kills.total(), seconds, 0)
-    for stage, count in tally.kills.most_common():
-        print(f"{count:8} {stage}")
+    print(f"{tally.kills.total()} kills in {seconds:.0f} s, of:")
+    for kind in tally.kinds:
+        resumed = f"{tally.resumed[kind]:8} resumed" if kind in TRAININGS else ""
+        print(f"{tally.kills[kind]:8} {kind:32}{resumed}".rstrip())
     print(
         f"kill: passed. {tally.runs} disturbed runs ended as the undisturbed one did; "
-        f"{tally.resumed} trainings went on from a checkpoint; "
-        f"DVC needed `python -m pipeline recover` {tally.recovered} times"
+        f"{tally.resumed.total()} trainings went on from a checkpoint; after {tally.recovered} of "
+        f"{tally.kills.total()} kills DVC needed `python -m pipeline recover`, once each"
     )
     return 0
 

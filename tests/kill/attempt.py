@@ -7,9 +7,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 _RUNNING = re.compile(r"Running stage '(.+)':")
@@ -41,41 +40,40 @@ class Attempt:
 
     @property
     def stage(self) -> str:
-        """The stage that ran last, without its parameters, or what comes before the first."""
+        """The stage that ran last, or what comes before the first."""
         names = _RUNNING.findall(self.output)
         return names[-1] if names else "before the first stage"
 
-    def longest(self) -> float:
-        """Return the most seconds that lie between the starts of two stages, or to the end."""
-        starts = [0.0, *(at for at, line in self.lines if _RUNNING.search(line)), self.seconds]
-        return max(end - start for start, end in pairwise(starts))
+
+def with_own_site(folder: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment in which what DVC keeps outside `folder` goes beside it."""
+    return {**environment, "DVC_SITE_CACHE_DIR": str(folder.parent / "site")}
 
 
 def repro(
     folder: Path,
     kill_after: float | None = None,
     targets: Sequence[str] = (),
-    on_line: Callable[[str], None] = lambda _: None,
+    on_line: Callable[[str], float | None] = lambda _: None,
+    environment: Mapping[str, str] = os.environ,
 ) -> Attempt:
-    """Run `dvc repro` in `folder`; kill it and all that it started after so many seconds.
+    """Run `dvc repro` in `folder`; kill it and all that it started, at most once, if told to.
+
+    However this function is left, nothing that it started runs on.
 
     Args:
         folder: of the project.
-        kill_after: None lets it end.
+        kill_after: so many seconds; None lets it begin.
         targets: stages; all of them unless any is named.
-        on_line: called with every line that it prints, as soon as it does.
+        on_line: called with every line that it prints, as soon as it does; returns after how
+            many seconds to kill, or None.
+        environment: of the process.
     """
-    environment = {
-        **os.environ,
-        # What DVC keeps outside the project goes where the copy goes.
-        "DVC_SITE_CACHE_DIR": str(folder.parent / "site"),
-        "PYTHONUNBUFFERED": "1",
-    }
     start = time.monotonic()
     process = subprocess.Popen(
         ["dvc", "repro", *targets],
         cwd=folder,
-        env=environment,
+        env={**with_own_site(folder, environment), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -83,20 +81,33 @@ def repro(
         start_new_session=True,
     )
     timer = None
-    if kill_after is not None:
-        timer = threading.Timer(kill_after, _kill_group, (process.pid,))
-        timer.start()
-    assert process.stdout is not None
-    # It ends when nobody is left who could write.
-    lines = []
-    for line in process.stdout:
-        lines.append((time.monotonic() - start, line))
-        on_line(line)
-    if timer is not None:
-        timer.cancel()
-        # The process is waited for only then: until it is, nobody else gets its number.
-        timer.join()
-    return Attempt(process.wait(), time.monotonic() - start, tuple(lines))
+    try:
+        if kill_after is not None:
+            timer = _kill_later(process.pid, kill_after)
+        assert process.stdout is not None
+        # It ends when nobody is left who could write.
+        lines = []
+        for line in process.stdout:
+            lines.append((time.monotonic() - start, line))
+            wait = on_line(line)
+            if timer is None and wait is not None:
+                timer = _kill_later(process.pid, wait)
+    except BaseException:
+        _kill_group(process.pid)
+        raise
+    finally:
+        if timer is not None:
+            timer.cancel()
+            # The process is waited for only then: until it is, nobody else gets its number.
+            timer.join()
+        status = process.wait()
+    return Attempt(status, time.monotonic() - start, tuple(lines))
+
+
+def _kill_later(group: int, seconds: float) -> threading.Timer:
+    timer = threading.Timer(seconds, _kill_group, (group,))
+    timer.start()
+    return timer
 
 
 def _kill_group(group: int) -> None:

@@ -11,8 +11,11 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline.checksum import of_bytes
+from pipeline.outputs import PARTIAL
 
 FOLDERS = ("data", "models", "runs", "profiles", "reports")
+# Those of them whose content two runs share.
+SAME = ("data", "models", "runs")
 # Columns of a history that no two runs share.
 _TIMES = ("seconds", "cumulative_seconds")
 
@@ -26,27 +29,48 @@ def fingerprints(folder: Path, tops: Sequence[str] = FOLDERS) -> dict[str, str]:
     Raises:
         AssertionError: an output is missing or not whole; the message is its path.
     """
-    found = {}
+    found: dict[str, str] = {}
     for top in tops:
-        files = sorted(path for path in (folder / top).rglob("*") if path.is_file())
-        assert files, top
-        for path in files:
-            name = str(path.relative_to(folder))
-            try:
-                content = _whole(path)
-            except Exception as error:
-                raise AssertionError(f"{name}: {error!r}") from error
-            if path.name == "history.csv":
-                content = _without_times(content)
-            same = top in ("data", "models", "runs")
-            found[name] = of_bytes(content) if same else ""
+        of_top = _of(folder, top)
+        assert of_top, top
+        found |= of_top
+    return found
+
+
+def so_far(folder: Path) -> dict[str, str]:
+    """Return the fingerprints of those outputs that two runs share, as far as they are there.
+
+    What is still being written has another name, and is left out.
+
+    Raises:
+        AssertionError: an output is there and not whole; the message is its path.
+    """
+    found: dict[str, str] = {}
+    for top in SAME:
+        found |= _of(folder, top)
     return found
 
 
 def leftovers(folder: Path) -> list[str]:
     """Return what should be gone: checkpoints, and what was being written."""
-    found = [*folder.glob("checkpoints/*"), *folder.rglob("*.partial")]
+    found = [*folder.glob("checkpoints/*"), *folder.rglob(f"*{PARTIAL}")]
     return [str(path.relative_to(folder)) for path in found]
+
+
+def _of(folder: Path, top: str) -> dict[str, str]:
+    found = {}
+    for path in sorted((folder / top).rglob("*")):
+        name = path.relative_to(folder)
+        if not path.is_file() or any(part.endswith(PARTIAL) for part in name.parts):
+            continue
+        try:
+            content = _whole(path)
+        except Exception as error:
+            raise AssertionError(f"{name}: {error!r}") from error
+        if path.name == "history.csv":
+            content = _without_times(content)
+        found[str(name)] = of_bytes(content) if top in SAME else ""
+    return found
 
 
 def _whole(path: Path) -> bytes:
