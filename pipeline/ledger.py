@@ -43,7 +43,8 @@ def measure_ledger(
     steps, when what a step frees is given back. GIVES_BACK belongs in the environment.
 
     Raises:
-        PipelineError: an unknown name, data that is missing or of other params, or an output that cannot be written.
+        PipelineError: an unknown name, data that is missing or of other params, or an output
+            that cannot be written.
     """
     params.check_known(architecture, method_name)
     method = params.methods[method_name]

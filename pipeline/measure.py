@@ -46,7 +46,8 @@ def measure(
     """Train in this process as `train` does and write a Measurement to `output` as JSON.
 
     Raises:
-        PipelineError: an unknown name, data that is missing or of other params, or an output that cannot be written.
+        PipelineError: an unknown name, data that is missing or of other params, or an output
+            that cannot be written.
     """
     params.check_known(architecture, method_name)
     method = params.methods[method_name]

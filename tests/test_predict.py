@@ -16,8 +16,8 @@ from pipeline.info import describe
 from pipeline.packed_engine.model import load
 from pipeline.packed_engine.predictor import Predictor
 from pipeline.predict import predict
-from tests.conftest import ROOT, heavy_imports
-from tests.test_packed_engine import PIXELS, SIDE, WIDTHS, create, train
+from tests.conftest import ROOT, SIDE, heavy_imports
+from tests.test_packed_engine import PIXELS, WIDTHS, create, train
 
 PICTURES = np.random.default_rng(3).integers(0, 256, (4, PIXELS), dtype=np.uint8)
 

@@ -135,11 +135,11 @@ def test_torchvisions_fashion_mnist_is_verified(
 class Zeros(BaseHTTPRequestHandler):
     """A server of the file that is asked for, whichever it is."""
 
-    def do_HEAD(self) -> None:  # noqa: N802 (the library's name)
+    def do_HEAD(self) -> None:
         self.send_response(200)
         self.end_headers()
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.do_HEAD()
         with suppress(ConnectionError):
             self.wfile.write(bytes(1_000_000))
