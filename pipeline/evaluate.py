@@ -36,13 +36,20 @@ class Evaluation:
         return 100.0 - self.accuracy
 
     def summary(self, class_names: tuple[str, ...]) -> dict[str, Any]:
-        """Return loss, accuracies (percent) and counts as plain numbers for JSON."""
-        totals = np.maximum(self.confusion.sum(axis=1), 1)
-        per_class = 100.0 * np.diagonal(self.confusion) / totals
+        """Return loss, accuracies (percent) and counts as plain numbers for JSON.
+
+        A class without images has the accuracy None.
+        """
+        per_class = [
+            100.0 * int(hits) / int(total) if total else None
+            for hits, total in zip(
+                np.diagonal(self.confusion), self.confusion.sum(axis=1), strict=True
+            )
+        ]
         return {
             "loss": self.loss,
             "accuracy": self.accuracy,
-            "per_class_accuracy": dict(zip(class_names, per_class.tolist(), strict=True)),
+            "per_class_accuracy": dict(zip(class_names, per_class, strict=True)),
             "confusion": self.confusion.tolist(),
         }
 

@@ -13,6 +13,8 @@ from pipeline.data import idx, npy
 from pipeline.errors import PipelineError
 
 PICTURES = (".png", ".jpg", ".jpeg")
+# What such a file may be: others, whatever they are called, have readers that start programs.
+_FORMATS = ("PNG", "JPEG")
 # So many images at a time: an array of a million is never held as a whole.
 CHUNK = 4096
 # Modes that say how bright a pixel is, in 8 bits or in one.
@@ -79,7 +81,7 @@ def _pictures(paths: Sequence[Path], pixels: int) -> Iterator[Images]:
 
 def _picture(path: Path, pixels: int) -> NDArray[np.uint8]:
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=_FORMATS) as picture:
             # The size stands in the file's first bytes: nothing large is ever decoded.
             if picture.width * picture.height != pixels:
                 raise PipelineError(_wrong_size(path, (picture.height, picture.width), pixels))

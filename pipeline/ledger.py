@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.data.store import check_split
 from pipeline.engine import load_data
 from pipeline.outputs import write_text
 from pipeline.params import Params
@@ -42,11 +43,13 @@ def measure_ledger(
     steps, when what a step frees is given back. GIVES_BACK belongs in the environment.
 
     Raises:
-        PipelineError: an unknown name, missing data, or an output that cannot be written.
+        PipelineError: an unknown name, data that is missing or of other params, or an output
+            that cannot be written.
     """
     params.check_known(architecture, method_name)
     method = params.methods[method_name]
     data = load_data(method)
+    check_split(data, params.data)
     clock = TrainingClock(data, method, architecture, batch_size, params.train.threads)
     clock.run(params.profile.seconds)
     # Before the arrays are counted: counting has memory of its own.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.data.store import check_split
 from pipeline.engine import load_data
 from pipeline.outputs import write_text
 from pipeline.params import Params
@@ -45,11 +46,13 @@ def measure(
     """Train in this process as `train` does and write a Measurement to `output` as JSON.
 
     Raises:
-        PipelineError: an unknown name, missing data, or an output that cannot be written.
+        PipelineError: an unknown name, data that is missing or of other params, or an output
+            that cannot be written.
     """
     params.check_known(architecture, method_name)
     method = params.methods[method_name]
     data = load_data(method)
+    check_split(data, params.data)
     clock = TrainingClock(data, method, architecture, batch_size, params.train.threads)
     part = params.profile.seconds / PARTS
     seconds = [clock.run(part).epoch_seconds for _ in range(PARTS)]

@@ -3,9 +3,11 @@
 import fcntl
 import os
 import shutil
+import stat
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import PipelineError
@@ -18,9 +20,14 @@ PARTIAL = ".partial"
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path; rename it to `path` when the block succeeds.
 
+    A link is replaced, not followed: DVC may make one that leads into its cache.
+
     Raises:
-        PipelineError: the folder cannot be written or the disk is full.
+        PipelineError: the folder cannot be written, the disk is full, or `path` is there and is
+            no file.
     """
+    if path.exists() and not path.is_file():
+        raise PipelineError(f"cannot write {path}: it is no file, and would be replaced by one")
     with _whole(path) as folder:
         temporary = folder / path.name
         yield temporary
@@ -53,9 +60,45 @@ def whole_directory(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all."""
+    """Write `text` to `path`, whole or not at all; what is no file, such as a pipe, takes it as is.
+
+    A link stays, and what it leads to is written.
+
+    Raises:
+        PipelineError: it cannot be written.
+    """
+    try:
+        handle = _special(path)
+        if handle is not None:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(text)
+            return
+        # Only now: what /dev/stdout leads to may have no path.
+        path = path.resolve()
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a link that leads to itself"
+        raise PipelineError(f"cannot write {path}: {reason}") from error
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _special(path: Path) -> int | None:
+    """Open what cannot be replaced by a file: what is none, and this process's own output.
+
+    The latter may be a file that others write to as well, before and after.
+    """
+    if not path.exists():
+        return None
+    status = path.stat()
+    for stream in (1, 2):
+        # Whoever started this process may have closed it.
+        with suppress(OSError):
+            if os.path.samestat(status, os.fstat(stream)):
+                sys.stdout.flush()
+                return os.dup(stream)
+    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+        return None
+    return os.open(path, os.O_WRONLY)
 
 
 @contextmanager

@@ -74,20 +74,10 @@ def _read() -> Tables:
     for name, chosen in columns.items():
         if name not in REQUIRED and not (TABLES / f"{name}.csv").exists():
             continue
-        table = read_table(name)
+        table = read_table(name, chosen)[chosen]
         if not table.empty:
-            frames[name] = _select(name, table, chosen)
+            frames[name] = THINNED[name](table) if name in THINNED else table
         elif name in REQUIRED:
             raise PipelineError(f"{TABLES}/{name}.csv has no rows. Run `dvc repro aggregate`.")
     frames["costs"] = tradeoff.with_accuracy(frames["costs"], frames["accuracy"])
     return Tables(frames)
-
-
-def _select(name: str, table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    lacking = [column for column in columns if column not in table]
-    if lacking:
-        raise PipelineError(
-            f"{TABLES}/{name}.csv lacks {', '.join(lacking)}. Run `dvc repro aggregate`."
-        )
-    chosen = table[columns]
-    return THINNED[name](chosen) if name in THINNED else chosen

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from pipeline.errors import PipelineError, shown
 from pipeline.plain import read_yaml
@@ -16,6 +23,17 @@ PARAMS_FILE = Path("params.yaml")
 _MOST_PROBLEMS = 20
 # The method that all others are compared with.
 BASELINE = "float"
+
+
+def _once_each(values: list[Any]) -> list[Any]:
+    # What is measured twice would count as two measurements.
+    seen = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{shown(str(value))} is listed twice")
+        seen.add(value)
+    return values
+
 
 Binarization = Literal["float32", "deterministic", "stochastic"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -29,7 +47,7 @@ Passes = Annotated[int, Field(ge=1, le=16)]
 Threads = Annotated[int, Field(ge=1, le=256)]
 _Width = Annotated[int, Field(ge=1, le=99999)]
 _Item = TypeVar("_Item")
-_Values = Annotated[list[_Item], Field(min_length=1)]
+_Values = Annotated[list[_Item], Field(min_length=1), AfterValidator(_once_each)]
 
 
 class Section(BaseModel):
@@ -45,7 +63,7 @@ class DataParams(Section):
         "fashion-mnist", "mnist", "kmnist", "emnist-balanced", "emnist-digits", "emnist-letters"
     ]
     source: Annotated[str, Field(min_length=1)]
-    class_names: list[Annotated[str, Field(min_length=1)]] | None
+    class_names: _Values[Annotated[str, Field(min_length=1)]] | None
     train_images: Annotated[int, Field(ge=1)]
     validation_images: Annotated[int, Field(ge=1)]
     split_seed: Seed
@@ -70,7 +88,8 @@ class _Method(Section):
     weights: Binarization
     activations: Binarization
     epochs: Annotated[int, Field(ge=1)]
-    learning_rate: Annotated[float, Field(gt=0)]
+    # So far from any use that float32 still holds a step of it.
+    learning_rate: Annotated[float, Field(gt=0, le=1000)]
     pixel_gamma: Gamma = 1
     schedule: Literal["cosine", "exponential", "constant"]
     weight_noise: Literal["constant", "annealed"] | None = None
@@ -84,7 +103,12 @@ class _Method(Section):
 
 
 class TorchMethod(_Method):
-    """A network in torch: float32, or binary and simulated in float32."""
+    """A network in torch: float32, or binary and simulated in float32.
+
+    Attributes:
+        latent_range: of the uniform distribution, from its negative, that latent weights are drawn
+            from; they are clipped at 1 whatever it is.
+    """
 
     pixel_bits: Annotated[int, Field(ge=1, le=8)]
     optimizer: Literal["adam", "momentum", "sgd"]
@@ -116,6 +140,7 @@ class PackedMethod(_Method):
     Attributes:
         gradient_bits: of the gradients in the backward pass's products; 32 is exact.
         state_bits: of latent weights and of each of Adam's moments; 8 holds the weights in 16.
+        latent_range: as in `TorchMethod`.
         bop_adaptivity: gamma of Bop (arXiv 1906.02107).
         bop_threshold: tau of Bop.
         prediction_passes: whose mean score is the prediction, where activations are stochastic: see
@@ -196,7 +221,7 @@ class ScalingParams(Section):
 class ProfileParams(Section):
     """How time and memory are measured."""
 
-    batch_sizes: Annotated[list[BatchSize], Field(min_length=1)]
+    batch_sizes: _Values[BatchSize]
     rounds: Annotated[int, Field(ge=1)]
     seconds: Annotated[float, Field(gt=0, le=3600)]
     sample_seconds: Annotated[float, Field(gt=0, le=10)]
@@ -235,8 +260,8 @@ class BenchmarkParams(Section):
 class Params(Section):
     """The whole of `params.yaml`."""
 
-    architectures: Annotated[list[Architecture], Field(min_length=1)]
-    seeds: Annotated[list[Seed], Field(min_length=1)]
+    architectures: _Values[Architecture]
+    seeds: _Values[Seed]
     data: DataParams
     train: TrainParams
     groups: Annotated[MethodGroups, Field(alias="methods")]
@@ -254,9 +279,6 @@ class Params(Section):
             raise ValueError(
                 f"methods.torch.{BASELINE} must have float32 weights: it is the baseline"
             )
-        for name, values in (("architectures", self.architectures), ("seeds", self.seeds)):
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name} lists a value twice")
         scaled = self.profile.scaling.methods
         if unknown := [name for name in scaled if name not in self.methods]:
             raise ValueError(f"profile.scaling.methods: {unknown[0]} is no method")

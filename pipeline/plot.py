@@ -27,6 +27,25 @@ DRAWINGS: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "confusion": (confusion.draw_confusion, ("confusion",)),
 }
 
+# What the drawings read of each table.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "learning_curves": (
+        *("architecture", "method", "epoch"),
+        *("cumulative_seconds", "training_error", "validation_error"),
+    ),
+    "costs": ("architecture", "batch_size", "method", *costs.LABELS),
+    "accuracy": (
+        *("architecture", "method", "test_accuracy", "test_accuracy_std"),
+        *("seeds", "model_kib"),
+    ),
+    "memory_curve": ("architecture", "batch_size", "method", "seconds", "process_memory_mib"),
+    "phases": ("architecture", "batch_size", "method", "phase", "seconds"),
+    "ledger": ("architecture", "batch_size", "method", "kind", "mib"),
+    "scaling": ("axis", "value", "method", "epoch_seconds", "training_memory_mib"),
+    "inference": ("architecture", "threads", "batch_size", "runtime", "microseconds_an_image"),
+    "confusion": ("architecture", "method", "actual", "predicted", "images"),
+}
+
 
 def plot() -> None:
     """Draw every figure of the summary.
@@ -35,7 +54,7 @@ def plot() -> None:
         PipelineError: a table is missing or damaged, or the folder cannot be written.
     """
     folder = REPORTS / "figures"
-    tables = {name: read_table(name) for _, sources in DRAWINGS.values() for name in sources}
+    tables = {name: read_table(name, columns) for name, columns in COLUMNS.items()}
     with whole_directory(folder) as temporary, mpl.rc_context(STYLE):
         for name in FIGURES:
             draw, sources = DRAWINGS[name]

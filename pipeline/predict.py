@@ -60,9 +60,14 @@ def predict(
     # All before the first line is written: an error in the last image leaves no half of a file.
     text = _FORMS[form](list(found))
     if output is None:
-        sys.stdout.write(text)
+        sys.stdout.write(_encodable(text, sys.stdout.encoding))
     else:
-        write_text(output, text)
+        write_text(output, _encodable(text, "utf-8"))
+
+
+def _encodable(text: str, encoding: str) -> str:
+    """Return the text with what the encoding lacks escaped: a file's name may be any bytes."""
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _class_names(classes: int) -> list[str] | None:

@@ -1,5 +1,6 @@
 """Read what `train` and `profile` left, checked to be whole and to belong together."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline import checksum
+from pipeline.csv_files import Columns, read_csv
 from pipeline.errors import PipelineError
 from pipeline.params import Params
 from pipeline.paths import (
@@ -21,6 +23,54 @@ from pipeline.paths import (
     run_name,
 )
 from pipeline.plain import read_json
+from pipeline.published import load_published
+from pipeline.run_metrics import read_metrics
+
+_CASE = ("architecture", "method")
+# What the stages write, by table; `profile` names its tables as its files.
+_PROFILE = {
+    "measurements": Columns(
+        texts=_CASE,
+        numbers=(
+            *("batch_size", "round"),
+            *("epoch_seconds", "process_memory_mib", "training_memory_mib"),
+        ),
+    ),
+    "phases": Columns(texts=(*_CASE, "phase"), numbers=("batch_size", "round", "seconds")),
+    "ledger": Columns(texts=(*_CASE, "kind"), numbers=("batch_size", "bytes", "peak_bytes")),
+    "memory_curve": Columns(texts=_CASE, numbers=("batch_size", "process_memory_mib", "seconds")),
+}
+_SCALING = Columns(
+    texts=(*_CASE, "axis"),
+    numbers=(
+        *("value", "batch_size", "threads", "round"),
+        *("epoch_seconds", "training_memory_mib"),
+    ),
+)
+_INFERENCE_ROUNDS = Columns(
+    texts=("architecture", "runtime"), numbers=("threads", "batch_size", "round", "seconds")
+)
+_RUNTIMES = Columns(
+    texts=("architecture", "runtime"),
+    numbers=("threads",),
+    gaps=("test_accuracy", "file_kib", "process_memory_mib"),
+    others=("skipped",),
+)
+_STUDY = Columns(
+    texts=_CASE, numbers=("seed", "target", "steps", "test_accuracy"), gaps=("seconds",)
+)
+_KERNELS = Columns(texts=("kernel",), numbers=("m", "n", "k", "round", "seconds"))
+_HISTORY = Columns(
+    numbers=(
+        *("epoch", "seconds", "cumulative_seconds"),
+        *("training_loss", "validation_loss", "training_error", "validation_error"),
+    )
+)
+# What the summary says of a machine.
+_ENVIRONMENT = (
+    *("date", "processor", "cores", "threads", "memory_gib", "system", "python", "torch"),
+    *("torch_build", "torch_instruction_set", "kernels_instruction_set", "numpy"),
+)
 
 
 @dataclass(frozen=True)
@@ -49,9 +99,9 @@ def read_runs(params: Params) -> list[Run]:
         PipelineError: one is missing, damaged, or its model is of another run.
     """
     return [
-        _read_run(run_name(architecture, method, seed))
+        _read_run(run_name(architecture, name, seed), method.epochs)
         for architecture in params.architectures
-        for method in params.methods
+        for name, method in params.methods.items()
         for seed in params.seeds
     ]
 
@@ -67,10 +117,11 @@ def read_profile(params: Params) -> Profile:
     for architecture in params.architectures:
         folder = PROFILES / architecture
         advice = f"run `dvc repro` or `python -m pipeline profile --architecture {architecture}`"
-        for name in ("measurements", "phases", "ledger", "memory_curve"):
-            tables.setdefault(name, []).append(_read_csv(folder / f"{name}.csv", advice))
-        environments[architecture] = _read_json(folder / "environment.json", advice)
-        _check_complete(tables["measurements"][-1], params, folder, advice)
+        for name, columns in _PROFILE.items():
+            table = read_csv(folder / f"{name}.csv", columns, advice)
+            _check_cases(name, table, params, folder, advice)
+            tables.setdefault(name, []).append(table)
+        environments[architecture] = _read_environment(folder, advice)
     return Profile(
         **{name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()},
         environments=environments,
@@ -84,19 +135,22 @@ def read_scaling(params: Params) -> pd.DataFrame:
         PipelineError: they are missing, damaged, or of another grid.
     """
     advice = "run `dvc repro` or `python -m pipeline scaling`"
-    rounds = _read_csv(SCALING / "rounds.csv", advice)
+    rounds = read_csv(SCALING / "rounds.csv", _SCALING, advice)
     grid = params.profile.chosen_grid
-    expected = {
+    points = {
         *(("width", value) for value in grid.widths),
         *(("batch", value) for value in grid.batch_sizes),
         *(("depth", value) for value in grid.depths),
         *(("threads", value) for value in grid.threads),
     }
-    columns = ["axis", "value"]
-    if not set(columns) <= set(rounds.columns) or expected != set(
-        rounds[columns].itertuples(index=False, name=None)
-    ):
-        raise PipelineError(f"{SCALING} was measured with another grid: {advice}")
+    expected = {
+        (*point, method, number)
+        for point in points
+        for method in params.profile.scaling.methods
+        for number in range(1, params.profile.rounds + 1)
+    }
+    if not _has_each_once(rounds, ["axis", "value", "method", "round"], expected):
+        raise PipelineError(f"{SCALING} was measured with another grid or other params: {advice}")
     return rounds
 
 
@@ -107,7 +161,6 @@ def read_inference(params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
         PipelineError: they are missing, damaged, or made with other params.
     """
     rounds, runtimes = [], []
-    columns = ["threads", "batch_size", "round"]
     expected = {
         (threads, batch, number)
         for threads in params.inference.threads
@@ -117,10 +170,18 @@ def read_inference(params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
     for architecture in params.architectures:
         folder = INFERENCE / architecture
         advice = f"run `dvc repro` or `python -m pipeline inference --architecture {architecture}`"
-        rounds.append(_read_csv(folder / "rounds.csv", advice))
-        runtimes.append(_read_csv(folder / "runtimes.csv", advice))
-        packed = rounds[-1][rounds[-1]["runtime"] == PACKED]
-        if expected != set(packed[columns].itertuples(index=False, name=None)):
+        rounds.append(read_csv(folder / "rounds.csv", _INFERENCE_ROUNDS, advice))
+        runtimes.append(read_csv(folder / "runtimes.csv", _RUNTIMES, advice))
+        ran = dict(list(rounds[-1].groupby("runtime")))
+        told = set(runtimes[-1][["threads", "runtime"]].itertuples(index=False, name=None))
+        if not (
+            PACKED in ran
+            and all(
+                _has_each_once(each, ["threads", "batch_size", "round"], expected)
+                for each in ran.values()
+            )
+            and told >= {(threads, name) for threads in params.inference.threads for name in ran}
+        ):
             raise PipelineError(f"{folder} was measured with other params: {advice}")
     return pd.concat(rounds, ignore_index=True), pd.concat(runtimes, ignore_index=True)
 
@@ -132,11 +193,17 @@ def read_study(params: Params) -> pd.DataFrame:
         PipelineError: they are missing, damaged, or of other networks.
     """
     advice = "run `dvc repro` or `python -m pipeline study`"
-    times = _read_csv(STUDY / "times.csv", advice)
-    expected = {(name, seed) for name in params.methods for seed in params.seeds}
-    for _, group in times.groupby("architecture"):
-        if expected != set(group[["method", "seed"]].itertuples(index=False, name=None)):
-            raise PipelineError(f"{STUDY} was measured with other params: {advice}")
+    times = read_csv(STUDY / "times.csv", _STUDY, advice)
+    published = load_published()
+    expected = {
+        (architecture, method, seed)
+        for architecture in params.architectures
+        if architecture in published
+        for method in params.methods
+        for seed in params.seeds
+    }
+    if not _has_each_once(times, ["architecture", "method", "seed"], expected):
+        raise PipelineError(f"{STUDY} was measured with other params: {advice}")
     return times
 
 
@@ -147,9 +214,11 @@ def read_benchmark(params: Params) -> tuple[pd.DataFrame, dict[str, Any]]:
         PipelineError: they are missing, damaged, or of other rounds.
     """
     advice = "run `dvc repro` or `python -m pipeline benchmark`"
-    seconds = _read_csv(BENCHMARK / "kernels.csv", advice)
-    environment = _read_json(BENCHMARK / "environment.json", advice)
-    if "round" not in seconds or seconds["round"].max() != params.benchmark.rounds:
+    seconds = read_csv(BENCHMARK / "kernels.csv", _KERNELS, advice)
+    environment = _read_environment(BENCHMARK, advice)
+    expected = {(number,) for number in range(1, params.benchmark.rounds + 1)}
+    cases = seconds.groupby(["m", "n", "k", "kernel"])
+    if seconds.empty or not all(_has_each_once(each, ["round"], expected) for _, each in cases):
         raise PipelineError(f"{BENCHMARK} was measured with other params: {advice}")
     return seconds, environment
 
@@ -180,28 +249,31 @@ def read_durations(params: Params) -> dict[str, float]:
     return durations
 
 
-def _check_complete(measurements: pd.DataFrame, params: Params, folder: Path, advice: str) -> None:
-    expected = {
-        (batch, method, number)
-        for batch in params.profiled_batch_sizes
-        for method in params.methods
-        for number in range(1, params.profile.rounds + 1)
-    }
-    columns = ["batch_size", "method", "round"]
-    if not set(columns) <= set(measurements.columns) or expected != set(
-        measurements[columns].itertuples(index=False, name=None)
-    ):
+def _check_cases(name: str, table: pd.DataFrame, params: Params, folder: Path, advice: str) -> None:
+    """Raise PipelineError unless a table of `profile` has every case that `params` asks for."""
+    cases = [(batch, method) for batch in params.profiled_batch_sizes for method in params.methods]
+    if name == "measurements":
+        rounds = range(1, params.profile.rounds + 1)
+        expected = {(*case, number) for case in cases for number in rounds}
+        same = _has_each_once(table, ["batch_size", "method", "round"], expected)
+    else:
+        found = table[["batch_size", "method"]].itertuples(index=False, name=None)
+        same = set(found) == set(cases)
+    if not same:
         raise PipelineError(f"{folder} was measured with other params: {advice}")
 
 
-def _read_run(name: str) -> Run:
+def _has_each_once(
+    table: pd.DataFrame, columns: list[str], expected: AbstractSet[tuple[object, ...]]
+) -> bool:
+    found = set(table[columns].itertuples(index=False, name=None))
+    return found == expected and len(table) == len(expected)
+
+
+def _read_run(name: str, epochs: int) -> Run:
     advice = f"run `dvc repro` to train {name}"
-    path = RUNS / name / "metrics.json"
-    metrics = _read_json(path, advice)
-    try:
-        expected = metrics["model"]["sha256"]
-    except (KeyError, TypeError) as error:
-        raise PipelineError(f"{path} does not hold the metrics of a run: {advice}") from error
+    metrics = read_metrics(name)
+    expected = metrics["model"]["sha256"]
     model = model_path(name)
     try:
         actual = checksum.of_file(model)
@@ -212,21 +284,24 @@ def _read_run(name: str) -> Run:
             f"{model} and {RUNS / name} are of different runs: {advice} again\n"
             f"  sha256 of the model: {actual}\n  in metrics.json:     {expected}"
         )
-    return Run(metrics, _read_csv(RUNS / name / "history.csv", advice))
+    path = RUNS / name / "history.csv"
+    history = read_csv(path, _HISTORY, advice)
+    if list(history["epoch"]) != list(range(1, epochs + 1)):
+        raise PipelineError(f"{path} is not of {epochs} epochs, as params.yaml is: {advice}")
+    return Run(metrics, history)
+
+
+def _read_environment(folder: Path, advice: str) -> dict[str, Any]:
+    path = folder / "environment.json"
+    environment = _read_json(path, advice)
+    if lacking := [key for key in _ENVIRONMENT if key not in environment]:
+        raise PipelineError(f"{path} lacks {', '.join(lacking)}: {advice} again")
+    return environment
 
 
 def _read_json(path: Path, advice: str) -> dict[str, Any]:
     try:
         return read_json(path)
-    except FileNotFoundError as error:
-        raise PipelineError(f"{path} is missing: {advice}") from error
-    except (OSError, ValueError) as error:
-        raise PipelineError(f"cannot read {path}: {error}; {advice} again") from error
-
-
-def _read_csv(path: Path, advice: str) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path)
     except FileNotFoundError as error:
         raise PipelineError(f"{path} is missing: {advice}") from error
     except (OSError, ValueError) as error:

@@ -1,31 +1,29 @@
 """The tables of the report, read back: what `aggregate` wrote, for what is drawn from it."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import pandas as pd
 
-from pipeline.errors import PipelineError
+from pipeline.csv_files import Columns, read_csv
 from pipeline.paths import TABLES
 
+# Class names are text, also where they look like numbers or like a missing value.
+_TEXTS = ("class", "actual", "predicted")
 
-def read_table(name: str) -> pd.DataFrame:
+
+def read_table(name: str, columns: Sequence[str]) -> pd.DataFrame:
     """Read a table of reports/tables.
 
+    Args:
+        name: of the table.
+        columns: that it must have.
+
     Raises:
-        PipelineError: the table is missing or damaged.
+        PipelineError: the table is missing or damaged, or lacks one of `columns`.
     """
-    path: Path = TABLES / f"{name}.csv"
-    try:
-        # Class names are text, also where they look like numbers or like a missing value.
-        return pd.read_csv(
-            path,
-            dtype=dict.fromkeys(("class", "actual", "predicted"), str),
-            keep_default_na=False,
-            na_values=[""],
-        )
-    except FileNotFoundError as error:
-        raise PipelineError(
-            f"{path} is missing: run `dvc repro` or `python -m pipeline aggregate` first"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise PipelineError(f"cannot read {path}: {error}. Run `dvc repro aggregate`.") from error
+    kinds = Columns(
+        texts=tuple(column for column in columns if column in _TEXTS),
+        others=tuple(column for column in columns if column not in _TEXTS),
+    )
+    advice = "run `dvc repro` or `python -m pipeline aggregate`"
+    return read_csv(TABLES / f"{name}.csv", kinds, advice)

@@ -70,7 +70,7 @@ def error_curves(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def per_class_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return test accuracy by class, mean over seeds."""
+    """Return test accuracy by class, mean over seeds; nothing where a class has no test images."""
     rows = [
         {
             **{key: run.metrics[key] for key in ("architecture", "method", "seed")},
@@ -81,7 +81,9 @@ def per_class_table(runs: Sequence[Run]) -> pd.DataFrame:
         for name, accuracy in run.metrics["test"]["per_class_accuracy"].items()
     ]
     keys = ["architecture", "method", "class"]
-    mean = pd.DataFrame(rows).groupby(keys, sort=False)["test_accuracy"].mean()
+    # Numbers, also where there is none.
+    table = pd.DataFrame(rows).astype({"test_accuracy": np.float64})
+    mean = table.groupby(keys, sort=False)["test_accuracy"].mean()
     return mean.reset_index()
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from pipeline import checksum
 from pipeline.checkpoint import Checkpoint, describe_run
-from pipeline.data.store import Dataset, Part, check_unchanged
+from pipeline.data.store import Dataset, Part, check_split, check_unchanged
 from pipeline.engine import Engine, create_engine, load_data
+from pipeline.errors import PipelineError
 from pipeline.evaluate import evaluate
 from pipeline.outputs import whole_directory, whole_file
 from pipeline.params import Method, Params, hidden_widths
@@ -41,12 +42,13 @@ def train(params: Params, architecture: str, method_name: str, seed: int) -> Non
     is there until both outputs are.
 
     Raises:
-        PipelineError: an unknown name, data that is missing or has changed meanwhile, or outputs
-            that cannot be written.
+        PipelineError: an unknown name, data that is missing, of other params or has changed
+            meanwhile, or outputs that cannot be written.
     """
     params.check_known(architecture, method_name, seed)
     method = params.methods[method_name]
     data = load_data(method)
+    check_split(data, params.data)
     widths = layer_widths(architecture, data)
     batch_size, threads = params.train.batch_size, params.train.threads
     engine = create_engine(method, widths, seed=seed, threads=threads)
@@ -166,7 +168,16 @@ def epoch_batches(images: int, batch_size: int, seed: int, epoch: int) -> NDArra
 
     The remainder of images that fill no batch is left out, another one every epoch: a batch
     of one image has no variance to normalize by.
+
+    Raises:
+        PipelineError: there is no whole batch.
     """
+    if images < batch_size:
+        raise PipelineError(
+            f"a batch of {batch_size} images is more than the {images} training images that data/ "
+            "holds: choose smaller batches in params.yaml, or run `dvc repro fetch` for the images "
+            "that it asks for"
+        )
     # Half the size of the indices that engines take: all of an epoch's are held while it lasts.
     every = np.arange(images, dtype=np.uint32)
     order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(every)

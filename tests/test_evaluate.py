@@ -45,7 +45,11 @@ def test_counts_loss_and_accuracies() -> None:
     assert summary["confusion"] == expected.tolist()
 
 
-def test_a_class_without_images_is_no_division_by_zero() -> None:
+def test_a_class_without_images_has_no_accuracy() -> None:
     part = Part(np.zeros((4, 1), np.uint8), np.zeros(4, np.uint8))
     result = evaluate(Copying(), part, 3)  # type: ignore[arg-type]
-    assert result.summary(("a", "b", "c"))["per_class_accuracy"] == {"a": 100, "b": 0, "c": 0}
+    assert result.summary(("a", "b", "c"))["per_class_accuracy"] == {
+        "a": 100,
+        "b": None,
+        "c": None,
+    }

@@ -109,6 +109,15 @@ def cut(folder: Path) -> Path:
     return path
 
 
+def renamed(form: str) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        path = folder / "a.png"
+        Image.fromarray(PICTURES[0]).save(path, form)
+        return path
+
+    return write
+
+
 COLOURED = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
 
 
@@ -124,6 +133,9 @@ COLOURED = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), dtype=np.u
         (lambda folder: save(PICTURES[0], folder / "a.png", "RGBA"), "its mode is RGBA"),
         (written("a.png", b""), "is no PNG or JPEG picture"),
         (written("a.jpg", b"\xff\xd8\xff"), "a.jpg"),
+        (renamed("TIFF"), "is no PNG or JPEG picture"),
+        (renamed("BMP"), "is no PNG or JPEG picture"),
+        (renamed("EPS"), "is no PNG or JPEG picture"),
         (cut, "a.png is damaged"),
         (written("a.npy", b"no array"), "is no .npy file .*: it does not begin as one"),
         (written("a.npy", b""), "is no .npy file"),

@@ -94,3 +94,74 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(PipelineError, match="cannot write"):
         write_text(tmp_path / "file" / "inside", "text")
+
+
+def test_a_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    target, link = tmp_path / "folder" / "target", tmp_path / "link"
+    target.parent.mkdir()
+    target.write_text("old")
+    link.symlink_to(Path("folder") / "target")
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    target.unlink()
+    write_text(link, "newer")
+    assert target.read_text() == "newer"
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["folder", "link", "target"]
+
+
+def test_a_link_to_itself_is_one_message(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(link)
+    with pytest.raises(PipelineError, match=f"cannot write {link}: "):
+        write_text(link, "text")
+    assert link.is_symlink()
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pipe_gets_the_text_and_stays_a_pipe(tmp_path: Path, linked: bool) -> None:
+    pipe = path = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    if linked:
+        path = tmp_path / "link"
+        path.symlink_to(pipe)
+    # Open at both ends, so that neither waits for the other.
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text(path, "text")
+        assert os.read(reader, 100) == b"text"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert path.is_symlink() == linked
+
+
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(PipelineError, match="it is no file"), whole_file(path):
+        pass
+    assert path.is_fifo()
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_what_standard_output_is_already_is_written_on(tmp_path: Path, piped: bool) -> None:
+    """As `--output /dev/stdout` does, by a link of our own: the real one is root's to lose."""
+    link, file = tmp_path / "stdout", tmp_path / "file"
+    link.symlink_to("/proc/self/fd/1")
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from pipeline.outputs import write_text\n"
+        "print('before')\n"
+        "write_text(Path(sys.argv[1]), 'text\\n')\n"
+        "print('after')\n"
+    )
+    command = [sys.executable, "-c", program, str(link)]
+    if piped:
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    else:
+        with file.open("w") as stream:
+            subprocess.run(command, stdout=stream, check=True)
+        text = file.read_text()
+    assert text == "before\ntext\nafter\n"
+    assert link.is_symlink()

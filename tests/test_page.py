@@ -193,7 +193,7 @@ def test_a_table_that_the_page_cannot_do_without_is_named(tables: Path) -> None:
     with pytest.raises(PipelineError, match=r"costs\.csv has no rows"):
         page()
     (tables / "costs.csv").unlink()
-    with pytest.raises(PipelineError, match="aggregate` first"):
+    with pytest.raises(PipelineError, match="-m pipeline aggregate`"):
         page()
     assert not PAGE.exists()
 

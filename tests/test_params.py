@@ -80,7 +80,28 @@ def test_the_projects_own_params_are_valid() -> None:
         (("methods", "pakced"), {}, "methods.pakced: unknown key (did you mean packed?)"),
         (("architectures",), [], "architectures: "),
         (("architectures",), ["mlp-0"], "architectures.0: "),
-        (("architectures",), ["mlp-8", "mlp-8"], "architectures lists a value twice"),
+        (("architectures",), ["mlp-8", "mlp-8"], "architectures: mlp-8 is listed twice"),
+        (("seeds",), [1, 2, 1], "seeds: 1 is listed twice"),
+        (("data", "class_names"), ["a", "b", "a"], "data.class_names: a is listed twice"),
+        (("profile", "batch_sizes"), [50, 50], "profile.batch_sizes: 50 is listed twice"),
+        (
+            ("profile", "scaling", "methods"),
+            ["float", "simulated", "float"],
+            "profile.scaling.methods: float is listed twice",
+        ),
+        *(
+            (
+                ("profile", "scaling", grid, key),
+                [2, 4, 2],
+                f"profile.scaling.{grid}.{key}: 2 is listed twice",
+            )
+            for grid in ("default", "full")
+            for key in ("widths", "batch_sizes", "depths", "threads")
+        ),
+        (("inference", "batch_sizes"), [1, 1], "inference.batch_sizes: 1 is listed twice"),
+        (("inference", "threads"), [2, 2], "inference.threads: 2 is listed twice"),
+        (("methods", "torch", "float", "learning_rate"), 1001.0, "learning_rate: "),
+        (("methods", "packed", "stochastic", "learning_rate"), 1e39, "learning_rate: "),
         (("seeds",), [True], "seeds.0: "),
         (("data", "dataset"), "cifar", "data.dataset: "),
         (("profile", "batch_sizes"), [60000], "a batch of 60000 images"),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from pipeline.info import describe
 from pipeline.packed_engine.model import load
 from pipeline.packed_engine.predictor import Predictor
 from pipeline.predict import predict
-from tests.conftest import ROOT, heavy_imports
+from tests.conftest import ROOT, SIDE, heavy_imports
 from tests.test_packed_engine import PIXELS, WIDTHS, create, train
 
 PICTURES = np.random.default_rng(3).integers(0, 256, (4, PIXELS), dtype=np.uint8)
@@ -72,6 +73,33 @@ def test_classes_have_the_names_of_the_dataset_here(model: Path) -> None:
     Path("data/dataset.json").write_text(json.dumps({"class_names": names[1:]}))
     predict(model, [Path("images.npy")], "json", Path("out.json"), 1)
     assert json.loads(Path("out.json").read_text())[0]["class_name"] is None
+
+
+@pytest.mark.parametrize("form", ["text", "csv", "json"])
+def test_a_name_that_is_no_text_is_escaped(model: Path, form: str) -> None:
+    name = os.fsdecode(b"a\xff.png")
+    try:
+        Image.fromarray(PICTURES[0].reshape(SIDE, SIDE)).save(name)
+    except OSError:
+        pytest.skip("this file system's names are text")
+    printed = run("predict", str(model), name, "--format", form)
+    assert printed.returncode == 0, printed.stderr
+    predict(model, [Path(name)], form, Path("out"), 1)  # type: ignore[arg-type]
+    written = Path("out").read_text("utf-8")
+    assert "a\\udcff.png" in written
+    assert printed.stdout == written
+
+
+def test_an_output_that_is_a_pipe_stays_one(model: Path) -> None:
+    os.mkfifo("pipe")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        done = run("predict", str(model), "images.npy", "--output", "pipe")
+        assert done.returncode == 0, done.stderr
+        assert os.read(reader, 10_000).count(b"\n") == len(PICTURES)
+    finally:
+        os.close(reader)
+    assert Path("pipe").is_fifo()
 
 
 def test_an_error_leaves_no_output(model: Path) -> None:

@@ -90,6 +90,13 @@ def test_images_of_different_sizes(arrays: dict[str, NDArray[np.uint8]]) -> None
         raw.assemble(other, None, "here")
 
 
+def test_images_without_pixels(arrays: dict[str, NDArray[np.uint8]]) -> None:
+    for cut in (np.s_[:, :0], np.s_[:, :, :0]):
+        empty = {name: a[cut] if name.endswith("images") else a for name, a in arrays.items()}
+        with pytest.raises(PipelineError, match=r"images are \d x \d: they have no pixels"):
+            raw.assemble(empty, None, "here")
+
+
 def test_two_classes_of_one_name(arrays: dict[str, NDArray[np.uint8]]) -> None:
     with pytest.raises(PipelineError, match="two classes have the same name: a, b, a"):
         raw.assemble(arrays, ("a", "b", "a"), "here")

@@ -1,9 +1,16 @@
+import resource
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from torchvision import datasets
 
 from pipeline.data import raw, sources
 from pipeline.errors import PipelineError
@@ -123,6 +130,53 @@ def test_torchvisions_fashion_mnist_is_verified(
         (path / name).write_bytes(to_idx(arrays[role]))
     with pytest.raises(PipelineError, match=raw.FASHION_MNIST_SHA256["train-images"]):
         sources._torchvision("fashion-mnist", tmp_path)
+
+
+class Zeros(BaseHTTPRequestHandler):
+    """A server of the file that is asked for, whichever it is."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        with suppress(ConnectionError):
+            self.wfile.write(bytes(1_000_000))
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def mirror() -> Iterator[str]:
+    """The address of a server on this machine."""
+    with HTTPServer(("127.0.0.1", 0), Zeros) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_full_disk_is_not_the_networks_fault(
+    params: Params, mirror: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets.MNIST, "mirrors", [mirror])
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    wanted = data_params(params, source="torchvision", dataset="mnist")
+    # A limit on file sizes fails as a full disk does, and needs no disk to fill.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(PipelineError) as error:
+            sources.find(wanted, lines().append)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    message = str(error.value)
+    assert message.startswith(f"cannot download mnist to {tempfile.gettempdir()}: File too large")
+    assert "TMPDIR" in message
+    assert "internet" not in message
 
 
 def test_class_names_need_a_folder(params: Params) -> None:

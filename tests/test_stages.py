@@ -22,7 +22,7 @@ from pipeline.inference import stage
 from pipeline.inference.runtimes import RUNTIMES
 from pipeline.params import load_params
 from pipeline.paths import PACKED, PASSES
-from pipeline.plot import DRAWINGS, plot
+from pipeline.plot import COLUMNS, DRAWINGS, plot
 
 
 def command(*arguments: str) -> None:
@@ -302,6 +302,128 @@ def test_metrics_of_no_run(trained: Path, content: str, message: str) -> None:
         aggregate(load_params())
 
 
+@pytest.mark.parametrize("method", ["deterministic", "stochastic"])
+def test_inference_reads_what_it_is_checked_with_first(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    # A race would end in another message.
+    shutil.rmtree("models")
+    path = Path(f"runs/mlp-8-{method}-1/metrics.json")
+    metrics = json.loads(path.read_text())
+    ragged = {**metrics, "test": {**metrics["test"], "confusion": [[1, 2], [3]]}}
+    for content in ("{", "{}", '{"test": {"accuracy": 1}}', json.dumps(ragged)):
+        path.write_text(content)
+        with pytest.raises(PipelineError, match=f"{path}.*to train mlp-8-{method}-1"):
+            command("inference", "--architecture", "mlp-8")
+    path.unlink()
+    with pytest.raises(PipelineError, match=f"{path} is missing: .* to train"):
+        command("inference", "--architecture", "mlp-8")
+
+
+def test_a_race_without_memory_says_so(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "skipped", lambda: dict.fromkeys(set(RUNTIMES) - {PACKED}, "no"))
+    # As a system without memory left ends a process.
+    killed = trained / "killed"
+    killed.write_text("#!/bin/sh\nkill -9 $$\n")
+    killed.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(killed))
+    with pytest.raises(PipelineError, match=r"signal 9 \(out of memory\): -m pipeline race"):
+        command("inference", "--architecture", "mlp-8")
+
+
+def test_every_key_of_the_metrics_must_be_there(trained: Path) -> None:
+    path = Path("runs/mlp-8-float-1/metrics.json")
+    metrics = json.loads(path.read_text())
+    keys = [[key] for key in metrics]
+    keys += [[key, inner] for key in ("model", "test") for inner in metrics[key]]
+    assert len(keys) > 10
+    for path_of_key in keys:
+        damaged = json.loads(json.dumps(metrics))
+        del (damaged[path_of_key[0]] if len(path_of_key) > 1 else damaged)[path_of_key[-1]]
+        path.write_text(json.dumps(damaged))
+        where = ".".join(path_of_key)
+        with pytest.raises(PipelineError, match=f"{path} .* of a run \\({where}: "):
+            aggregate(load_params())
+
+
+READ = {
+    "runs/mlp-8-float-1/history.csv": ["epoch", "cumulative_seconds", "validation_error"],
+    "profiles/mlp-8/measurements.csv": ["architecture", "batch_size", "epoch_seconds"],
+    "profiles/mlp-8/phases.csv": ["architecture", "method", "phase", "seconds"],
+    "profiles/mlp-8/ledger.csv": ["batch_size", "kind", "bytes", "peak_bytes"],
+    "profiles/mlp-8/memory_curve.csv": ["method", "process_memory_mib", "seconds"],
+    "profiles/scaling/rounds.csv": ["axis", "threads", "method", "training_memory_mib"],
+    "profiles/inference/mlp-8/rounds.csv": ["threads", "runtime", "seconds"],
+    "profiles/inference/mlp-8/runtimes.csv": ["runtime", "skipped", "file_kib"],
+    "profiles/benchmark/kernels.csv": ["m", "round", "kernel", "seconds"],
+    "profiles/study/times.csv": ["architecture", "method", "seconds"],
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_table_without_a_column_is_named(trained: Path, name: str) -> None:
+    path = Path(name)
+    whole = pd.read_csv(path)
+    for column in READ[name]:
+        whole.drop(columns=column).to_csv(path, index=False)
+        with pytest.raises(PipelineError, match=f"{name} lacks {column}: .* again"):
+            aggregate(load_params())
+
+
+@pytest.mark.parametrize("name", [name for name in READ if not name.endswith("times.csv")])
+def test_a_table_that_is_cut_short_is_named(trained: Path, name: str) -> None:
+    path = Path(name)
+    lines = path.read_text().splitlines()
+    for rest in (lines[:1], [*lines[:-1], lines[-1].partition(",")[0]]):
+        path.write_text("\n".join(rest))
+        with pytest.raises(PipelineError, match=r"with other|with another grid|lacks a|is not of"):
+            aggregate(load_params())
+
+
+def test_words_for_numbers_are_no_table(trained: Path) -> None:
+    path = Path("profiles/mlp-8/phases.csv")
+    whole = pd.read_csv(path)
+    whole["seconds"] = "soon"
+    whole.to_csv(path, index=False)
+    with pytest.raises(PipelineError, match=r"phases\.csv lacks a number in column seconds"):
+        aggregate(load_params())
+
+
+def test_a_machine_without_a_name_is_named(trained: Path) -> None:
+    for path in (Path("profiles/benchmark"), Path("profiles/mlp-8")):
+        path /= "environment.json"
+        text = path.read_text()
+        path.write_text(text.replace("kernels_instruction_set", "other"))
+        with pytest.raises(PipelineError, match=f"{path} lacks kernels_instruction_set"):
+            aggregate(load_params())
+        path.write_text(text)
+
+
+def test_figures_name_the_column_that_a_table_lacks(trained: Path) -> None:
+    aggregate(load_params())
+    for name, columns in COLUMNS.items():
+        path = Path(f"reports/tables/{name}.csv")
+        whole = path.read_text()
+        for column in columns:
+            pd.read_csv(path).drop(columns=column).to_csv(path, index=False)
+            with pytest.raises(PipelineError, match=f"{path} lacks {column}: run `dvc repro`"):
+                plot()
+            path.write_text(whole)
+
+
+def test_a_class_without_test_images_has_no_accuracy_in_the_report(trained: Path) -> None:
+    for path in Path("runs").glob("*/metrics.json"):
+        metrics = json.loads(path.read_text())
+        metrics["test"]["per_class_accuracy"]["low"] = None
+        metrics["test"]["confusion"][0] = [0, 0, 0]
+        path.write_text(json.dumps(metrics))
+    for stage_name in ("aggregate", "plot", "page"):
+        command(stage_name)
+    table = pd.read_csv("reports/tables/per_class_accuracy.csv")
+    assert table[table["class"] == "low"]["test_accuracy"].isna().all()
+    assert table[table["class"] != "low"]["test_accuracy"].notna().all()
+
+
 def test_classes_may_be_numbers(trained: Path) -> None:
     for path in Path("runs").glob("*/metrics.json"):
         text = path.read_text()
@@ -338,8 +460,8 @@ def test_a_failed_measurement_leaves_no_profile(trained: Path) -> None:
         (["scaling"], "fetch"),
         (["inference", "--architecture", "mlp-8"], "fetch"),
         (["aggregate"], "is missing"),
-        (["plot"], "aggregate` first"),
-        (["page"], "aggregate` first"),
+        (["plot"], "-m pipeline aggregate`"),
+        (["page"], "-m pipeline aggregate`"),
     ],
 )
 def test_bad_input_is_one_message_and_a_status(

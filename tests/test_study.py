@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline import claims, study
+from pipeline import claims, results, study
 from pipeline.data import sources, store
 from pipeline.errors import PipelineError
 from pipeline.params import load_params
@@ -24,6 +24,7 @@ def measured(project: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
     published = {"mlp-8": printed(40), "mlp-8-5": printed(101), "mlp-9": printed(1)}
     monkeypatch.setattr(study, "load_published", lambda: published)
     monkeypatch.setattr(claims, "load_published", lambda: published)
+    monkeypatch.setattr(results, "load_published", lambda: published)
     params = load_params()
     store.store(sources.find(params.data, print), params.data)
     study.time_to_study(params)
@@ -53,6 +54,10 @@ def test_the_summary_tells_who_did_not_get_there(measured: pd.DataFrame) -> None
 
 def test_times_of_other_networks_are_refused(measured: pd.DataFrame) -> None:
     path = Path("profiles/study/times.csv")
-    measured[measured["seed"] == 1].to_csv(path, index=False)
+    for column, value in (("seed", 1), ("architecture", "mlp-8"), ("method", "float")):
+        measured[measured[column] == value].to_csv(path, index=False)
+        with pytest.raises(PipelineError, match="other params: run `dvc repro`"):
+            read_study(load_params())
+    pd.concat([measured, measured[:1]]).to_csv(path, index=False)
     with pytest.raises(PipelineError, match="other params: run `dvc repro`"):
         read_study(load_params())

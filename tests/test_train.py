@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from pipeline.data import sources, store
 from pipeline.errors import PipelineError
+from pipeline.ledger import measure_ledger
+from pipeline.measure import measure
 from pipeline.params import Params
 from pipeline.train import epoch_batches, schedule_factor, train
 
@@ -96,6 +98,26 @@ def test_the_same_seed_gives_the_same_bytes_and_accuracies(fetched: Params) -> N
 def test_training_without_data_says_what_to_do(params: Params) -> None:
     with pytest.raises(PipelineError, match="python -m pipeline fetch"):
         train(params, "mlp-8", "float", 1)
+
+
+def test_data_of_other_params_are_refused(fetched: Params, tmp_path: Path) -> None:
+    split = fetched.data.model_copy(update={"train_images": 50})
+    stale = fetched.model_copy(update={"data": split})
+    message = "data/ holds 60 training and 30 validation images, and params.yaml asks for 50 and 30"
+    output = tmp_path / "output.json"
+    with pytest.raises(PipelineError, match=message):
+        train(stale, "mlp-8", "float", 1)
+    for measuring in (measure, measure_ledger):
+        with pytest.raises(PipelineError, match=message):
+            measuring(stale, "mlp-8", "float", 10, output)
+    assert not Path("models").exists()
+    assert not output.exists()
+
+
+def test_no_whole_batch_is_an_error() -> None:
+    assert epoch_batches(60, 60, 1, 0).shape == (1, 60)
+    with pytest.raises(PipelineError, match="a batch of 61 images is more than the 60 training"):
+        epoch_batches(60, 61, 1, 0)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])

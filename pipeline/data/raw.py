@@ -84,6 +84,10 @@ def assemble(
     train_size, test_size = (arrays[f"{part}-images"].shape[1:] for part in ("train", "test"))
     if train_size != test_size:
         raise PipelineError(f"{origin}: train images are {train_size}, test images {test_size}")
+    if 0 in train_size:
+        raise PipelineError(
+            f"{origin}: images are {' x '.join(map(str, train_size))}: they have no pixels"
+        )
     classes = 1 + int(max(arrays["train-labels"].max(), arrays["test-labels"].max()))
     if class_names is None:
         class_names = tuple(str(label) for label in range(classes))

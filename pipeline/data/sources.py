@@ -1,5 +1,6 @@
 """Where a dataset can come from, tried in order: a local folder, torchvision, Debian."""
 
+import errno
 import io
 import shutil
 import socket
@@ -28,6 +29,8 @@ CONNECT_SECONDS = 20
 # What torchvision and the libraries under it raise when a download fails or breaks off.
 _DOWNLOAD_ERRORS = (OSError, RuntimeError, ValueError, EOFError, HTTPException, zlib.error)
 DOWNLOAD_SECONDS = 600
+# What a disk that is full, or as full as this user may make it, answers.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def find(params: DataParams, report: Callable[[str], None]) -> raw.RawDataset:
@@ -63,6 +66,14 @@ def find(params: DataParams, report: Callable[[str], None]) -> raw.RawDataset:
         except _UnreachableError as error:
             report(f"  {error}")
             failures.append(f"  {name}: {error}")
+        except OSError as error:
+            if not _lacks_room(error):
+                raise
+            raise PipelineError(
+                f"cannot download {params.dataset} to {tempfile.gettempdir()}: {error.strerror}. "
+                "Free space there, or let TMPDIR name a folder that has some, then run the "
+                "command again."
+            ) from error
     raise PipelineError(
         f"no source of {params.dataset} could be reached:\n" + "\n".join(failures) + "\n"
         "Connect to the internet, or download the four IDX files elsewhere and put them in "
@@ -113,6 +124,8 @@ def _torchvision(dataset: str, folder: Path) -> raw.RawDataset:
             for part in ("train", "test")
         }
     except _DOWNLOAD_ERRORS as error:
+        if _lacks_room(error):
+            raise
         raise _UnreachableError(f"not reachable ({_one_line(error)})") from error
     finally:
         socket.setdefaulttimeout(timeout)
@@ -218,6 +231,10 @@ def _run(command: list[str], folder: Path) -> None:
         ) from error
     except subprocess.TimeoutExpired as error:
         raise _UnreachableError(f"no answer within {DOWNLOAD_SECONDS} seconds") from error
+
+
+def _lacks_room(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
 def _one_line(error: Exception) -> str:

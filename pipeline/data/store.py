@@ -148,6 +148,18 @@ def _read_part(folder: Path, name: str, description: _Description) -> Part:
     raise PipelineError(f"{folder / files[1]} {problem}. Run `dvc repro fetch --force`.")
 
 
+def check_split(data: Dataset, params: DataParams, folder: Path = FOLDER) -> None:
+    """Raise PipelineError unless `data` has as many images as `params` asks for."""
+    held = len(data.train), len(data.validation)
+    asked = params.train_images, params.validation_images
+    if held != asked:
+        raise PipelineError(
+            f"{folder}/ holds {held[0]} training and {held[1]} validation images, and params.yaml "
+            f"asks for {asked[0]} and {asked[1]}: run `dvc repro fetch` or `python -m pipeline "
+            "fetch` again"
+        )
+
+
 def check_unchanged(data: Dataset, folder: Path = FOLDER) -> None:
     """Raise PipelineError unless `folder` still holds what `data` was loaded from.
 

@@ -26,7 +26,7 @@ def draw_inference(inference: pd.DataFrame) -> Figure:
             chosen = inference[
                 (inference["architecture"] == architecture) & (inference["threads"] == count)
             ]
-            for (runtime, colour), marker in zip(colours.items(), MARKERS, strict=False):
+            for (runtime, colour), marker in zip(colours.items(), MARKERS * 4, strict=False):
                 line = chosen[chosen["runtime"] == runtime].sort_values("batch_size")
                 ax.plot(
                     line["batch_size"], line["microseconds_an_image"], color=colour, marker=marker

@@ -32,7 +32,7 @@ def draw_scaling(scaling: pd.DataFrame) -> Figure:
         for ax, axis in zip(row, axes, strict=True):
             chosen = scaling[scaling["axis"] == axis]
             values = sorted(chosen["value"].unique())
-            for (method, colour), marker in zip(colours.items(), MARKERS, strict=False):
+            for (method, colour), marker in zip(colours.items(), MARKERS * 4, strict=False):
                 line = chosen[chosen["method"] == method].sort_values("value")
                 ax.plot(line["value"], line[cost], color=colour, marker=marker)
             ax.set(xscale="log", yscale="log", xlabel=_LABELS[axis])

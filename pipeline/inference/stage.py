@@ -1,28 +1,27 @@
 """Inference of one architecture: the packed network against what one would pick instead."""
 
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from pipeline.data import store
 from pipeline.environment import describe_environment
 from pipeline.errors import PipelineError
+from pipeline.fresh_process import output_of
 from pipeline.inference.float_network import load_folded
 from pipeline.inference.race import Race
 from pipeline.inference.runtimes import RUNTIMES, Files, skipped
 from pipeline.memory import MIB
 from pipeline.outputs import whole_directory
 from pipeline.params import BASELINE, Params
-from pipeline.paths import INFERENCE, PACKED, PASSES, RUNS, model_path, run_name
-from pipeline.plain import read_json
+from pipeline.paths import INFERENCE, PACKED, PASSES, model_path, run_name
 from pipeline.progress import progress, say
+from pipeline.run_metrics import read_metrics
 
 
 def infer(params: Params, architecture: str) -> None:
@@ -33,8 +32,9 @@ def infer(params: Params, architecture: str) -> None:
     machine.
 
     Raises:
-        PipelineError: an unknown architecture, missing data or models, a measurement that
-            failed, or a packed network that does not predict as the trained one did.
+        PipelineError: an unknown architecture, missing data or models, damaged metrics, a
+            measurement that failed, or a packed network that does not predict as the trained one
+            did.
     """
     params.check_known(architecture)
     store.check_present()
@@ -48,6 +48,8 @@ def infer(params: Params, architecture: str) -> None:
         PACKED: run_name(architecture, params.inference.method, seed),
         PASSES: run_name(architecture, params.inference.passes_method, seed),
     }
+    # First of all: what cannot be checked afterwards need not be measured for minutes.
+    expected = {name: read_metrics(run)["test"] for name, run in trained.items()}
     with tempfile.TemporaryDirectory() as temporary:
         files = Files(
             model_path(run_name(architecture, BASELINE, seed)),
@@ -67,7 +69,7 @@ def infer(params: Params, architecture: str) -> None:
                     memory[threads, name] = _memory(files, name, threads)
                     advance(f"{name}, threads {threads}: {memory[threads, name]:.0f} MiB")
     for name, run in trained.items():
-        _check_predicts_as_trained(name, run, races.values())
+        _check_predicts_as_trained(name, run, expected[name], races.values())
     rounds = pd.DataFrame([row.model_dump() for each in races.values() for row in each.rows])
     rounds.insert(0, "architecture", architecture)
     table = pd.DataFrame(
@@ -114,35 +116,25 @@ def _memory(files: Files, runtime: str, threads: int) -> float:
 
 
 def _run(command: str, files: Files, threads: int, options: list[str]) -> str:
-    output = files.folder / f"{command}.json"
-    output.unlink(missing_ok=True)
-    arguments = [
-        *(sys.executable, "-m", "pipeline", command),
-        *("--float32", str(files.float32), "--packed", str(files.packed)),
-        *("--passes", str(files.passes), "--folder", str(files.folder)),
-        *("--threads", str(threads), "--output", str(output), *options),
-    ]
-    finished = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    if finished.returncode != 0 or not output.exists():
-        said = "\n".join(finished.stderr.strip().splitlines()[-3:])
-        raise PipelineError(
-            f"`{command}` of {', '.join(options[1::2])} ended with status "
-            f"{finished.returncode}:\n{said}"
-        )
-    return output.read_text(encoding="utf-8")
+    return output_of(
+        [
+            *(command, "--float32", str(files.float32), "--packed", str(files.packed)),
+            *("--passes", str(files.passes), "--folder", str(files.folder)),
+            *("--threads", str(threads), *options),
+        ]
+    )
 
 
-def _check_predicts_as_trained(runtime: str, run: str, races: Iterable[Race]) -> None:
-    metrics = read_json(RUNS / run / "metrics.json")
-    expected = np.array(metrics["test"]["confusion"])
+def _check_predicts_as_trained(
+    runtime: str, run: str, expected: dict[str, Any], races: Iterable[Race]
+) -> None:
     for each in races:
-        actual = np.array(each.confusion[runtime])
         # Not accuracies: other predictions can be right as often.
-        if not np.array_equal(actual, expected):
+        if each.confusion[runtime] != expected["confusion"]:
             raise PipelineError(
                 f"{model_path(run)} does not predict the test set as the trained network "
                 f"did (accuracy {each.test_accuracy[runtime]:.2f} %, then "
-                f"{metrics['test']['accuracy']:.2f} %): run `dvc repro --force` to train it again"
+                f"{expected['accuracy']:.2f} %): run `dvc repro --force` to train it again"
             )
 
 
