@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.data.store import Dataset
 from pipeline.engine import Engine, create_engine
+from pipeline.errors import PipelineError
 from pipeline.memory import PeakMemory
 from pipeline.params import Method
 from pipeline.phases import difference
@@ -31,6 +32,9 @@ class Timing:
 class TrainingClock:
     """A network in training whose steps are timed. Its memory counts from just before it was built.
 
+    Raises:
+        PipelineError: a batch is more than all images.
+
     Attributes:
         built: time.monotonic() just before the network was built.
         memory: peaks of this process.
@@ -40,6 +44,10 @@ class TrainingClock:
     def __init__(
         self, data: Dataset, method: Method, architecture: str, batch_size: int, threads: int
     ) -> None:
+        if batch_size > len(data.train):
+            raise PipelineError(
+                f"a batch of {batch_size} images is more than training has ({len(data.train)})"
+            )
         # An engine's imports belong to the process, not to the training.
         create_engine(method, [data.pixels, 1, 2], seed=SEED, threads=threads)
         self.built = time.monotonic()
