@@ -8,7 +8,7 @@ and should not goes, too: DVC would hand it out.
 
 import json
 import sqlite3
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,7 +110,11 @@ def _is_stale(path: Path) -> bool:
 
 
 def _is_dvc(number: int) -> bool:
+    """Tell by the program's name: a path or an argument may hold "dvc" in any process."""
     try:
-        return any("dvc" in argument for argument in psutil.Process(number).cmdline())
+        command = psutil.Process(number).cmdline()
     except psutil.Error:
         return False
+    # The program itself, or the script or module that an interpreter runs.
+    named = [Path(argument).name for argument in command[:2]]
+    return "dvc" in named or ("-m", "dvc") in pairwise(command)

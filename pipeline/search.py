@@ -1,11 +1,9 @@
-"""The search for hyperparameters: trials of recipes, chosen by validation accuracy alone.
+"""The search for hyperparameters: trials of recipes, compared by validation accuracy alone.
 
 search.yaml lists what is tried, search/trials.csv holds what came out, a row a trial, and both are
 in git. A trial whose row is there is not run again. Nothing here ever looks at the test set.
 """
 
-import csv
-import fcntl
 import json
 from collections.abc import Iterator
 from itertools import product
@@ -26,26 +24,17 @@ from pipeline.params import (
     Section,
     Seed,
 )
-from pipeline.paths import TRIALS
 from pipeline.progress import say
 from pipeline.recipes import changed, read_yaml
 from pipeline.train import layer_widths
+from pipeline.trial_rows import open_trials
 from pipeline.trials import train_fully
 
 SEARCH_FILE = Path("search.yaml")
-COLUMNS = (
-    "question",
-    "architecture",
-    "method",
-    "changes",
-    "seed",
-    "epochs",
-    "validation_accuracy",
-    "validation_loss",
-    "training_accuracy",
-    "seconds",
-    "recipe",
-)
+# What a row means that does not say otherwise: what all rows had before there were others. The
+# data is Fashion-MNIST in the split of params.yaml: the first digits of `Dataset.sha256`.
+USUAL_BATCH_SIZE = 100
+USUAL_DATA = "0d0412a1bbd2"
 
 
 class Question(Section):
@@ -83,33 +72,49 @@ class Search(Section):
 def search(params: Params, threads: int) -> None:
     """Run every trial of search.yaml that has no row in search/trials.csv yet.
 
-    A row has the whole recipe, so that it means the same after params.yaml has changed, and the
-    seconds of training alone. Rows are added one by one: a search that is stopped goes on where
-    it was.
+    A row has the whole recipe, with the batch size and the data where these are not the usual
+    ones, so that it means the same after params.yaml has changed; and the seconds of training
+    alone. Rows are added one by one: a search that is stopped goes on where it was. Searches that
+    run at once share the trials.
 
     Raises:
-        PipelineError: search.yaml is missing or not valid, or so is the data.
+        PipelineError: search.yaml or search/trials.csv is missing or not valid, or so is the data.
     """
-    done = _done()
-    data: tuple[object, Dataset] | None = None
+    batch_size = params.train.batch_size
     trials = list(_trials(read_yaml(SEARCH_FILE, Search)))
-    for question, architecture, method, changes, seed in trials:
-        key = (architecture, str(seed), _recipe(method))
-        if key in done:
-            continue
-        # Trials of one kind follow each other: their images are loaded and encoded once.
-        kind = (type(method), method.pixel_bits, method.pixel_gamma)
-        if data is None or data[0] != kind:
-            data = kind, load_data(method)
-        row = _trial(data[1], params.train.batch_size, architecture, method, seed, threads)
-        row |= {"question": question.question, "method": question.method}
-        row["changes"] = " ".join(f"{name}={value}" for name, value in changes.items())
-        done.add(key)
-        _append(row)
-        say(
-            f"{architecture} {question.method} {row['changes']}: "
-            f"validation accuracy {row['validation_accuracy']} %, {row['seconds']} s"
-        )
+    loaded: tuple[object, Dataset] | None = None
+    with open_trials() as rows:
+        for question, architecture, method, changes, seed in trials:
+            # Trials of one kind follow each other: their images are loaded and encoded once.
+            kind = (type(method), method.pixel_bits, method.pixel_gamma)
+            if loaded is None:
+                loaded = kind, load_data(method)
+            unusual = _unusual(batch_size, loaded[1])
+            recipe = _recipe(method, unusual)
+            if not rows.claim((architecture, str(seed), recipe)):
+                continue
+            if loaded[0] != kind:
+                loaded = kind, load_data(method)
+                if _unusual(batch_size, loaded[1]) != unusual:
+                    raise PipelineError("data/ has changed since the search began: run it again")
+            row = _trial(loaded[1], batch_size, architecture, method, seed, threads)
+            row |= {"question": question.question, "method": question.method, "recipe": recipe}
+            shown = {**changes, **unusual}
+            row["changes"] = " ".join(f"{name}={value}" for name, value in shown.items())
+            rows.append(row)
+            say(
+                f"{architecture} {question.method} {row['changes']}: "
+                f"validation accuracy {row['validation_accuracy']} %, {row['seconds']} s"
+            )
+
+
+def _unusual(batch_size: int, data: Dataset) -> dict[str, Any]:
+    """Return what a row says beyond the recipe's keys: see USUAL_BATCH_SIZE."""
+    digits = data.sha256[: len(USUAL_DATA)]
+    return {
+        **({"batch_size": batch_size} if batch_size != USUAL_BATCH_SIZE else {}),
+        **({"data": digits} if digits != USUAL_DATA else {}),
+    }
 
 
 def _trial(
@@ -128,7 +133,6 @@ def _trial(
         "validation_loss": round(validation.loss, 6),
         "training_accuracy": round(training.accuracy, 4),
         "seconds": round(seconds, 1),
-        "recipe": _recipe(method),
     }
 
 
@@ -145,25 +149,7 @@ def _trials(search: Search) -> Iterator[tuple[Question, str, Method, dict[str, A
                     yield question, architecture, method, changes, seed
 
 
-def _recipe(method: Method) -> str:
+def _recipe(method: Method, unusual: dict[str, Any]) -> str:
     # Keys at their default are left out: a key that is added later, which the old trials did
     # not know, does not make them new ones.
-    return json.dumps(method.model_dump(exclude_defaults=True), sort_keys=True)
-
-
-def _done() -> set[tuple[str, str, str]]:
-    if not TRIALS.exists():
-        return set()
-    with TRIALS.open(newline="", encoding="utf-8") as file:
-        return {(row["architecture"], row["seed"], row["recipe"]) for row in csv.DictReader(file)}
-
-
-def _append(row: dict[str, Any]) -> None:
-    TRIALS.parent.mkdir(exist_ok=True)
-    with TRIALS.open("a", newline="", encoding="utf-8") as file:
-        # Two searches may run at once.
-        fcntl.flock(file, fcntl.LOCK_EX)
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if file.tell() == 0:
-            writer.writeheader()
-        writer.writerow(row)
+    return json.dumps(method.model_dump(exclude_defaults=True) | unusual, sort_keys=True)

@@ -25,6 +25,9 @@ class Timing:
 class TrainingClock:
     """A network in training whose steps are timed. Its memory counts from just before it was built.
 
+    Raises:
+        PipelineError: a batch is more than all images.
+
     Attributes:
         built: time.monotonic() just before the network was built.
         memory: peaks of this process.

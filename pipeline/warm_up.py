@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.data.store import Dataset
 from pipeline.engine import Engine, create_engine
+from pipeline.errors import PipelineError
 from pipeline.params import Method
 
 STEPS = 10
@@ -17,7 +18,15 @@ _IMAGES = 8
 
 
 def take_steps(engine: Engine, data: Dataset, method: Method, batch_size: int) -> None:
-    """Train `engine` for some steps."""
+    """Train `engine` for some steps.
+
+    Raises:
+        PipelineError: a batch is more than all images.
+    """
+    if batch_size > len(data.train):
+        raise PipelineError(
+            f"a batch of {batch_size} images is more than training has ({len(data.train)})"
+        )
     index = np.arange(batch_size)
     for _ in range(STEPS):
         engine.train_batch(
@@ -32,12 +41,16 @@ def load_code(data: Dataset, method: Method, threads: int) -> None:
     takes 11 MiB so, which belong to the process, as its import does, and to no network.
     """
     widths = [data.pixels, _WIDTH, len(data.class_names)]
-    train_apart(data, method, widths, min(_IMAGES, len(data.train.labels)), threads)
+    train_apart(data, method, widths, min(_IMAGES, len(data.train)), threads)
 
 
 def train_apart(
     data: Dataset, method: Method, widths: Sequence[int], batch_size: int, threads: int
 ) -> None:
-    """Train a network of `widths` for some steps, and forget it."""
+    """Train a network of `widths` for some steps, and forget it.
+
+    Raises:
+        PipelineError: a batch is more than all images.
+    """
     engine = create_engine(method, list(widths), seed=SEED, threads=threads)
     take_steps(engine, data, method, batch_size)

@@ -1,17 +1,18 @@
 """A process that trains while it is asked to: rounds can then alternate between processes."""
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
 from types import TracebackType
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.engine import load_data
-from pipeline.errors import PipelineError, how_it_ended, ran_out_of_memory
-from pipeline.params import Params
+from pipeline.errors import PipelineError, how_it_ended, ran_out_of_memory, shown
+from pipeline.params import Architecture, Params
 from pipeline.training_clock import TrainingClock
 
 
@@ -31,20 +32,34 @@ def work(params: Params, architecture: str, method_name: str, batch: int, thread
     Before the first, print an empty line when all is ready.
 
     Raises:
-        PipelineError: an unknown method, or missing data.
+        PipelineError: an unknown method, no architecture, missing data, or a line that is no time.
     """
     params.check_method(method_name)
+    try:
+        TypeAdapter(Architecture).validate_python(architecture)
+    except ValidationError as error:
+        raise PipelineError(f"unknown architecture {architecture}: one is mlp-1024-1024") from error
     method = params.methods[method_name]
     clock = TrainingClock(load_data(method), method, architecture, batch, threads)
     print(flush=True)
     for line in sys.stdin:
-        timing = clock.run(float(line))
+        timing = clock.run(_seconds(line))
         answer = {
             "epoch_seconds": timing.epoch_seconds,
             "training_memory": clock.memory.since_start(),
             "process_memory": clock.memory.of_process(),
         }
         print(json.dumps(answer), flush=True)
+
+
+def _seconds(line: str) -> float:
+    try:
+        seconds = float(line)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise PipelineError(f"{shown(line.strip())} is no number of seconds to train for")
+    return seconds
 
 
 class Worker:

@@ -15,7 +15,7 @@ from pipeline.ablation.answer import answer
 from pipeline.ablation.comparison import Comparison, Outcome
 from pipeline.ablation.plan import PLAN_FILE, load_plan
 from pipeline.ablation.report import FOLDER, report
-from pipeline.ablation.results import RESULTS, Run
+from pipeline.ablation.results import RESULTS, Run, settings
 from pipeline.ablation.stage import ablate
 from pipeline.cli import main
 from pipeline.data import sources, store
@@ -26,6 +26,10 @@ from pipeline.train import train
 from tests.conftest import ROOT, heavy_imports
 
 TRAINING = ["ablation-run", "--variant", "short", "--seed", "1", "--output", "run.json"]
+ROW = (
+    "question,architecture,method,changes,seed,validation_accuracy\n"
+    "how long,mlp-8,deterministic,epochs=1,1,{}\n"
+)
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -105,8 +109,7 @@ def write_results(params: Params, accuracies: dict[str, list[float]]) -> None:
             for architecture in training.architectures
             for seed, accuracy in zip(params.seeds, accuracies[variant], strict=True)
         ]
-        recipe = training.method.model_dump()
-        content = {"recipe": recipe, "environment": environment, "runs": runs}
+        content = {**settings(training, params), "environment": environment, "runs": runs}
         (RESULTS / f"{variant}.json").write_text(json.dumps(content))
 
 
@@ -154,10 +157,10 @@ def test_the_report_compares_seed_by_seed(fetched: Params) -> None:
     summary = (FOLDER / "summary.md").read_text()
     assert (
         "- *3 epochs* rather than *1 epoch*: on mlp-8 it buys 0.75 points (0.50 to 1.00 over "
-        "seeds) and takes 3.00 times the time; on mlp-8-5 it buys"
+        "seeds) and takes 3.00 times the time (3 epochs against 1); on mlp-8-5 it buys"
     ) in summary
     assert "- *gamma 3* rather than *none*: on mlp-8 it makes no difference to accuracy." in summary
-    assert "happens one time in 2." in summary
+    assert "happens one time in 2, and there are 3 comparisons here." in summary
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in summary.splitlines()]
     assert [
         "how long",
@@ -176,13 +179,31 @@ def test_the_report_compares_seed_by_seed(fetched: Params) -> None:
     assert "gamma 3" in (FOLDER / "figure.svg").read_text()
 
 
-@pytest.mark.parametrize("text", [None, "", "question,seed\nhow long,1\n"])
+@pytest.mark.parametrize(
+    "text", [None, "", "question,seed\nhow long,1\n", ROW.format(""), ROW.format("high")]
+)
 def test_damaged_trials_are_one_message(fetched: Params, text: str | None) -> None:
     write_results(fetched, {"recipe": [90.0, 91.0], "short": [89.5, 90.0], "plain": [90.5, 90.5]})
     TRIALS.unlink() if text is None else TRIALS.write_text(text)
     with pytest.raises(PipelineError, match="get it back from git"):
         report(fetched)
     assert not FOLDER.exists()
+
+
+def test_a_trial_of_the_recipe_itself_is_a_combination(fetched: Params) -> None:
+    write_results(fetched, {"recipe": [90.0, 91.0], "short": [89.5, 90.0], "plain": [90.5, 90.5]})
+    table = pd.read_csv(TRIALS)
+    table["changes"] = table["changes"].where(table["question"] == "how long", "")
+    table.loc[table["changes"].str.contains("epochs=1"), "changes"] = ""
+    table.to_csv(TRIALS, index=False)
+    report(fetched)
+    lines = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in (FOLDER / "summary.md").read_text().splitlines()
+    ]
+    best = ["epochs 3, optimizer adam", "81.50", "nothing changed", "81.00"]
+    assert ["how long", "mlp-8", "deterministic", "3", *best] in lines
+    assert ["Bop", "mlp-8", "deterministic", "1", "nothing changed", "70.00", "", ""] in lines
 
 
 def test_one_seed_has_no_spread(fetched: Params) -> None:
@@ -195,7 +216,9 @@ def test_one_seed_has_no_spread(fetched: Params) -> None:
     assert "Of one seed there is no telling" in summary
 
 
-def outcome(accuracies: list[float], seconds: float = 1.0, memory: int = 100) -> Outcome:
+def outcome(
+    accuracies: list[float], seconds: float = 1.0, memory: int = 100, **recipe: object
+) -> Outcome:
     runs = [
         Run.model_validate(
             make_run("mlp-8", seed, accuracy)
@@ -203,7 +226,7 @@ def outcome(accuracies: list[float], seconds: float = 1.0, memory: int = 100) ->
         )
         for seed, accuracy in enumerate(accuracies)
     ]
-    return Outcome("variant", "mlp-8", 10, runs)
+    return Outcome("variant", "mlp-8", {"epochs": 10, **recipe}, runs)
 
 
 def test_the_answer_sorts_by_what_is_bought() -> None:
@@ -213,17 +236,32 @@ def test_the_answer_sorts_by_what_is_bought() -> None:
         "much": outcome([85.0, 87.0]),
         "dear": outcome([90.1, 90.9], seconds=2.0, memory=150),
         "better": outcome([90.5, 91.5]),
+        "hardly better": outcome([90.05, 91.1]),
+        "hardly worse": outcome([89.95, 90.9]),
     }
     said = answer([Comparison("It", "chosen", name, each, recipe) for name, each in found.items()])
     assert said == (
-        "What buys accuracy, with every seed:\n\n"
+        "What buys accuracy, with every seed and 0.1 points or more:\n\n"
         "- It, *chosen* rather than *much*: 4.50 points\n"
         "- It, *chosen* rather than *little*: 0.15 points\n\n"
-        "What costs accuracy, with every seed:\n\n"
+        "What costs accuracy, with every seed and 0.1 points or more:\n\n"
         "- It, *chosen* rather than *better*: 0.50 points\n\n"
         "What buys time or memory of training:\n\n"
         "- It, *chosen* rather than *dear*: 0.50 times the time and 0.67 times the memory on mlp-8"
     )
+
+
+def test_what_else_differs_is_said(fetched: Params) -> None:
+    write_plan(lambda plan: packed(plan)["short"]["set"].update(state_bits=32, pixel_gamma=1))
+    write_results(fetched, {"recipe": [90.0, 91.0], "short": [89.5, 90.0], "plain": [90.5, 90.5]})
+    report(fetched)
+    lines = (FOLDER / "summary.md").read_text().splitlines()
+    (short,) = (line for line in lines if line.startswith("- *3 epochs* rather than *1 epoch*"))
+    assert short.endswith(
+        ". They differ in epochs 3 → 1, pixel gamma 3 → none and state bits 8 → 32."
+    )
+    (plain,) = (line for line in lines if line.startswith("- *gamma 3* rather than *none*"))
+    assert "differ in" not in plain
 
 
 @pytest.mark.parametrize(
@@ -237,7 +275,9 @@ def test_what_is_near_is_not_clear(seconds: float, clear: bool) -> None:
 
 def test_overlapping_ranges_are_not_clear() -> None:
     def of(*seconds: float) -> Outcome:
-        return Outcome("x", "mlp-8", 1, [outcome([90.0], each).runs[0] for each in seconds])
+        return Outcome(
+            "x", "mlp-8", {"epochs": 1}, [outcome([90.0], each).runs[0] for each in seconds]
+        )
 
     assert Comparison("It", "a", "b", of(1.0, 1.5), of(1.0, 1.1)).clear == []
     assert Comparison("It", "a", "b", of(1.5, 1.6), of(1.0, 1.1)).clear == ["time"]
@@ -258,6 +298,7 @@ def packed(plan: dict[str, Any]) -> dict[str, Any]:
         (lambda p: packed(p)["short"].update(set={"epochs": 0}), "short: epochs: "),
         (lambda p: packed(p)["short"].update(set={"epochs": 3}), "short: epochs is 3 in det"),
         (lambda p: packed(p)["short"].update(architectures=["mlp-9"]), "architecture mlp-9: par"),
+        (lambda p: packed(p)["plain"].update(architectures=["mlp-8"] * 2), "plain: .* twice"),
         (lambda p: packed(p)["recipe"].update(architectures=["mlp-8"]), "short is trained on mlp-"),
         (lambda p: packed(p).update(idle={"base": "stochastic"}), "idle: no ingredient compares"),
         (lambda p: p["variants"]["torch"].update(short={"base": "float"}), "short: the name of tw"),
@@ -314,12 +355,26 @@ def test_a_training_that_ends_early_leaves_nothing(
     assert not RESULTS.exists()
 
 
+def edit(path: Path, section: str, key: str, value: object) -> None:
+    """Give a result another value, or take it away for None."""
+    content = json.loads(path.read_text())
+    content[section].pop(key)
+    if value is not None:
+        content[section][key] = value
+    path.write_text(json.dumps(content))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda path: path.write_text("{"), "cannot be read"),
         (lambda path: path.write_text(path.read_text().replace("mlp-8-5", "mlp-8-6")), "of other"),
         (lambda path: path.write_text(path.read_text().replace("0.01", "0.02")), "of other params"),
+        (lambda path: edit(path, "train", "batch_size", 20), "of other params"),
+        (lambda path: edit(path, "train", "threads", 7), "of other params"),
+        (lambda path: edit(path, "data", "split_seed", 9), "of other params"),
+        (lambda path: edit(path, "environment", "seconds", None), "cannot be read"),
+        (lambda path: edit(path, "environment", "processor", None), "cannot be read"),
         (lambda path: path.unlink(), "is missing"),
     ],
 )

@@ -1,7 +1,9 @@
 """dvc.yaml and ablation/dvc.yaml name the code that each stage runs."""
 
-import subprocess
-import sys
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -65,21 +67,75 @@ MORE_HARMLESS = {
 }
 
 
-def imported(modules: list[str]) -> set[str]:
-    """Return the pipeline's modules that a process has after importing `modules`, by path."""
-    program = (
-        "import importlib, sys\n"
-        "for name in sys.argv[1:]: importlib.import_module(f'pipeline.{name}')\n"
-        "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('pipeline.')))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, *modules],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
-    return {Path(path).relative_to(ROOT).as_posix() for path in done.stdout.split()}
+# Chooses an engine by the method, and imports no other: a stage's MODULES name its own.
+BY_METHOD = "pipeline/engine.py"
+# What binary_kernels is compiled from.
+KERNELS = "pipeline/packed_engine/kernels"
+
+
+def statements(tree: ast.AST, *, inside: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield the imports that can run, those inside functions among them if `inside`."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from (each for part in node.orelse for each in statements(part, inside=inside))
+        elif inside or not isinstance(node, ast.FunctionDef):
+            yield from statements(node, inside=inside)
+
+
+def files_of(module: str) -> Iterator[str]:
+    """Yield the files, by path, that importing the pipeline's `module` runs first of all."""
+    parts = module.split(".")
+    for count in range(2, len(parts) + 1):
+        path = Path(*parts[:count])
+        for file in (path / "__init__.py", path.with_suffix(".py")):
+            if (ROOT / file).exists():
+                yield file.as_posix()
+
+
+@cache
+def imports(path: str) -> frozenset[str]:
+    """Return the pipeline's files that the module at `path` can import, wherever in it."""
+    names: list[str] = []
+    for node in statements(ast.parse((ROOT / path).read_text()), inside=path != BY_METHOD):
+        if isinstance(node, ast.Import):
+            names += [each.name for each in node.names]
+        else:
+            assert node.level == 0
+            # A name may be a module or what is in one.
+            names += [str(node.module), *(f"{node.module}.{each.name}" for each in node.names)]
+    modules = [name for name in names if name.split(".")[0] == "pipeline"]
+    return frozenset(file for module in modules for file in files_of(module))
+
+
+def reached(modules: list[str]) -> set[str]:
+    """Return the pipeline's files that `modules` and what they import can import, by path."""
+    found: set[str] = set()
+    left = {file for module in modules for file in files_of(f"pipeline.{module}")}
+    while left:
+        found |= left
+        left = {file for path in left for file in imports(path)} - found
+    return found
+
+
+def read_files(paths: set[str]) -> set[str]:
+    """Return the files beside these modules that they name in a text, by path."""
+    texts = {
+        (Path(path).parent, node.value)
+        for path in paths
+        for node in ast.walk(ast.parse((ROOT / path).read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return {
+        (folder / text).as_posix()
+        for folder, text in texts
+        if re.fullmatch(r"[a-z_]+\.[a-z]+", text) and (ROOT / folder / text).is_file()
+    }
+
+
+def covers(dependency: str, path: str) -> bool:
+    return Path(path).is_relative_to(dependency)
 
 
 def test_every_stage_is_tested() -> None:
@@ -87,19 +143,42 @@ def test_every_stage_is_tested() -> None:
 
 
 @pytest.mark.parametrize("stage", MODULES)
-def test_a_stage_depends_on_the_code_that_it_imports(stage: str) -> None:
-    named = [Path(dependency) for dependency in STAGES[stage]["deps"]]
+def test_a_stage_depends_on_the_code_that_it_imports_and_the_files_that_this_reads(
+    stage: str,
+) -> None:
     harmless = {f"pipeline/{name}.py" for name in HARMLESS | MORE_HARMLESS.get(stage, set())}
-    missing = {
-        path
-        for path in imported(MODULES[stage]) - harmless
-        if not any(Path(path).is_relative_to(dependency) for dependency in named)
-    }
-    assert missing == set()
+    needed = reached(MODULES[stage]) - harmless
+    needed |= read_files(needed)
+    named = STAGES[stage]["deps"]
+    assert {path for path in needed if not any(covers(each, path) for each in named)} == set()
+
+
+@pytest.mark.parametrize("stage", MODULES)
+def test_a_stage_depends_on_no_code_that_it_cannot_reach(stage: str) -> None:
+    found = reached(MODULES[stage])
+    found |= read_files(found)
+    if any("import binary_kernels" in (ROOT / path).read_text() for path in found):
+        found.add(KERNELS)
+    named = [each for each in STAGES[stage]["deps"] if each.startswith("pipeline/")]
+    assert [each for each in named if not any(covers(each, path) for path in found)] == []
+
+
+@pytest.mark.parametrize("stage", MODULES)
+def test_what_is_called_harmless_is_reached_and_not_depended_on(stage: str) -> None:
+    more = {f"pipeline/{name}.py" for name in MORE_HARMLESS.get(stage, set())}
+    assert more - reached(MODULES[stage]) == set()
+    named = STAGES[stage]["deps"]
+    assert {path for path in more if any(covers(each, path) for each in named)} == set()
+
+
+def test_an_import_inside_a_function_counts() -> None:
+    assert "pipeline/packed_engine/predictor.py" in reached(["inference.runtimes"])
+    assert "pipeline/inference/onnx_files.py" in reached(["inference.stage"])
+    assert "pipeline/published.yaml" in read_files({"pipeline/published.py"})
 
 
 def test_what_is_compiled_or_installed_is_depended_on() -> None:
     for stage, content in STAGES.items():
         assert (stage == "fetch") != ("constraints.txt" in content["deps"])
-        packed = "pipeline/packed_engine" in content["deps"]
-        assert packed == ("CMakeLists.txt" in content["deps"])
+        compiled = any(covers(each, KERNELS) for each in content["deps"])
+        assert compiled == ("CMakeLists.txt" in content["deps"])

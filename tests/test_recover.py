@@ -62,12 +62,19 @@ def test_the_lock_of_a_pipeline_in_a_folder_goes_as_well(dvc_project: Path) -> N
 
 
 @contextmanager
-def waiting(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a process that does nothing, with these arguments, and end it."""
-    command = [sys.executable, "-c", "import sys; sys.stdin.read()", *arguments]
+def waiting(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process that waits for its standard input, and end it."""
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         yield process
         process.kill()
+
+
+def script(name: str) -> Path:
+    """Write a program that waits."""
+    path = Path(name).absolute()
+    path.parent.mkdir()
+    path.write_text("import sys\nsys.stdin.read()\n")
+    return path
 
 
 def users(number: int) -> str:
@@ -78,7 +85,9 @@ def users(number: int) -> str:
 
 def test_a_list_of_locks_that_a_killed_dvc_left_goes(dvc_project: Path) -> None:
     rwlock = Path(".dvc/tmp/rwlock")
-    with waiting() as other:
+    # As a process whose path or arguments have the name.
+    program = script("dvc-demo/wait")
+    with waiting(sys.executable, str(program), "dvc", "my-dvc") as other:
         # Half-written, of another form, and with a number that another process has got.
         for content in ('{"wri', "[]", users(other.pid)):
             rwlock.write_text(content)
@@ -88,8 +97,15 @@ def test_a_list_of_locks_that_a_killed_dvc_left_goes(dvc_project: Path) -> None:
             assert run("dvc", "repro", "--force").returncode == 0
 
 
-def test_the_locks_of_a_running_dvc_stay(dvc_project: Path) -> None:
-    with waiting("dvc") as other:
+@pytest.mark.parametrize("as_module", [False, True])
+def test_the_locks_of_a_running_dvc_stay(
+    dvc_project: Path, monkeypatch: pytest.MonkeyPatch, as_module: bool
+) -> None:
+    program = script("programs/dvc.py" if as_module else "programs/dvc")
+    monkeypatch.chdir(program.parent)
+    started = ["-u", "-m", "dvc"] if as_module else [str(program)]
+    with waiting(sys.executable, *started) as other:
+        monkeypatch.chdir(dvc_project)
         Path(".dvc/tmp/rwlock").write_text(users(other.pid))
         recovered = run("pipeline", "recover")
     assert recovered.returncode == 1

@@ -1,3 +1,8 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +14,17 @@ from pipeline.errors import PipelineError
 from pipeline.params import Params, load_params
 from pipeline.paths import TRIALS
 from pipeline.recipes import read_yaml
-from pipeline.search import Search, _trials, search
+from pipeline.search import (
+    SEARCH_FILE,
+    USUAL_BATCH_SIZE,
+    USUAL_DATA,
+    Search,
+    _recipe,
+    _trials,
+    _unusual,
+    search,
+)
+from pipeline.trial_rows import _key, _read, _rows
 from tests.conftest import ROOT
 
 QUESTION = {
@@ -44,7 +59,7 @@ def test_every_combination_is_tried_once(fetched: Params) -> None:
     assert len(trials) == 8
     assert trials["recipe"].nunique() == 4
     assert set(trials["epochs"]) == {2}
-    assert trials["changes"][0] == "epochs=2 learning_rate=0.01 pixel_gamma=1"
+    assert trials["changes"][0].startswith("epochs=2 learning_rate=0.01 pixel_gamma=1 ")
     assert trials["validation_accuracy"].between(0, 100).all()
     assert "test" not in first.splitlines()[0]
     search(fetched, 1)
@@ -62,6 +77,98 @@ def test_a_trial_does_not_depend_on_the_threads(fetched: Params) -> None:
     TRIALS.unlink()
     search(fetched, 2)
     pd.testing.assert_frame_equal(pd.read_csv(TRIALS).drop(columns="seconds"), one)
+
+
+def test_another_batch_size_or_other_data_is_another_trial(fetched: Params) -> None:
+    ask(seeds=[1], vary={})
+    search(fetched, 1)
+    train = fetched.train.model_copy(update={"batch_size": 20})
+    search(fetched.model_copy(update={"train": train}), 1)
+    store.store(
+        sources.find(fetched.data, lambda _: None),
+        fetched.data.model_copy(update={"split_seed": 1}),
+    )
+    search(fetched, 1)
+    trials = pd.read_csv(TRIALS)
+    recipes = [json.loads(recipe) for recipe in trials["recipe"]]
+    assert [recipe["batch_size"] for recipe in recipes] == [10, 20, 10]
+    assert recipes[0]["data"] == recipes[1]["data"] != recipes[2]["data"]
+    # The report of what was tried tells them apart by their changes.
+    assert trials["changes"][1] == f"epochs=2 batch_size=20 data={recipes[1]['data']}"
+    assert trials["changes"].nunique() == 3
+
+
+def test_the_committed_rows_are_of_the_usual_batch_size() -> None:
+    assert load_params(ROOT / "params.yaml").train.batch_size == USUAL_BATCH_SIZE
+
+
+def test_what_is_usual_is_not_said(fetched: Params) -> None:
+    data = replace(store.load(), sha256=USUAL_DATA + "0")
+    assert _unusual(USUAL_BATCH_SIZE, data) == {}
+
+
+def test_a_committed_trial_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    keys = {_key(row) for row in _rows(_read())}
+    asked = "state bits of the chosen recipe"
+    trials = [
+        (architecture, str(seed), _recipe(method, {}))
+        for question, architecture, method, _, seed in _trials(read_yaml(SEARCH_FILE, Search))
+        if question.question == asked
+    ]
+    assert len(trials) == 18
+    assert set(trials) <= keys
+
+
+def test_searches_at_once_share_the_trials(fetched: Params) -> None:
+    ask(seeds=[1, 2, 3])
+    command = [sys.executable, "-m", "pipeline", "search"]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [each.communicate()[1] for each in both] == ["", ""]
+    trials = pd.read_csv(TRIALS)
+    assert len(trials) == 12
+    assert not trials.duplicated(["architecture", "seed", "recipe"]).any()
+
+
+def test_a_full_disk_leaves_the_rows_as_they_were(fetched: Params) -> None:
+    ask(seeds=[1], vary={})
+    search(fetched, 1)
+    before = TRIALS.read_text()
+    ask(seeds=[2], vary={})
+    script = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop()),) * 2)\n"
+        "from pipeline.cli import main\n"
+        "main()\n"
+    )
+    # The next row ends in the middle.
+    command = [sys.executable, "-c", script, "search", str(len(before) + 50)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("error: cannot write search/trials.csv: File too large.")
+    assert TRIALS.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text.replace(",seed,", ",sead,"), "its columns are not question, "),
+        (lambda text: text[:-20], "unexpected end of data"),
+        (lambda text: text[: text.index(",mlp-8,") + 9], "line 2 does not have 11 cells"),
+        (lambda text: text + "how fast,mlp-8,det" + text.splitlines()[-1] + "\n", "line 3 does "),
+    ],
+)
+def test_damaged_rows_are_one_message(
+    fetched: Params, damage: Callable[[str], str], message: str
+) -> None:
+    ask(seeds=[1], vary={})
+    search(fetched, 1)
+    TRIALS.write_text(damage(TRIALS.read_text()))
+    before = TRIALS.read_text()
+    with pytest.raises(PipelineError, match=rf"trials\.csv cannot be read \({message}.*from git"):
+        search(fetched, 1)
+    assert TRIALS.read_text() == before
 
 
 @pytest.mark.parametrize(

@@ -477,6 +477,50 @@ def test_bad_input_is_one_message_and_a_status(
     assert sorted(p.name for p in project.iterdir()) == ["idx", "params.yaml"]
 
 
+NAMED = ["--architecture", "mlp-8", "--method", "deterministic"]
+FILES = ["--float32", "f", "--packed", "p", "--passes", "q", "--folder", "."]
+TOO_MANY = ["--batch-size", "61", "--output", "out.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "expected"),
+    [
+        (["work", *NAMED[2:], "--architecture", "mlp-0"], "1\n", "unknown architecture mlp-0"),
+        (["work", *NAMED[2:], "--architecture", "other"], "1\n", "unknown architecture other"),
+        (["work", *NAMED], "soon\n", "soon is no number of seconds"),
+        (["work", *NAMED], "nan\n", "nan is no number of seconds"),
+        (["measure", *NAMED, *TOO_MANY], "", "a batch of 61 images is more than training has (60)"),
+        (["ledger", *NAMED, *TOO_MANY], "", "a batch of 61 images is more than training has (60)"),
+        (["race", *FILES, "--runtime", "other"], "", "unknown runtime other: there are torch;"),
+        (
+            ["footprint", *FILES, "--runtime", "other"],
+            "",
+            "unknown runtime other: there are torch;",
+        ),
+    ],
+)
+def test_a_command_that_others_start_names_what_it_does_not_know(
+    project: Path, arguments: list[str], said: str, expected: str
+) -> None:
+    command("fetch")
+    more = {
+        "work": ["--batch-size", "10", "--threads", "1"],
+        "race": ["--threads", "1", "--output", "out.json"],
+        "footprint": ["--threads", "1", "--output", "out.json"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments, *more.get(arguments[0], [])],
+        input=said,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {expected}")
+    assert len(done.stderr.splitlines()) == 1
+    assert not Path("out.json").exists()
+
+
 def test_a_stage_without_params(project: Path) -> None:
     Path("params.yaml").unlink()
     done = subprocess.run(

@@ -1,1 +1,1 @@
-"""What each ingredient of the recipes buys: the same training with one thing changed."""
+"""What each ingredient of the recipes buys: variants of them, seed by seed."""

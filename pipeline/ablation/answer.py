@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from pipeline.ablation.comparison import REFERENCE, Comparison
+from pipeline.ablation.comparison import LEAST, REFERENCE, Comparison
 from pipeline.words import listed, span
 
 # A setting on every architecture that it is trained on.
@@ -21,8 +21,14 @@ def answer(comparisons: Sequence[Comparison]) -> str:
     ]
     settings.sort(key=lambda rows: -max(abs(each.change.value) for each in rows))
     lists: dict[str, tuple[Callable[[_Setting], bool], Callable[[_Setting], str]]] = {
-        "What buys accuracy, with every seed": (_buys_accuracy, _points),
-        "What costs accuracy, with every seed": (_costs_accuracy, _points),
+        f"What buys accuracy, with every seed and {LEAST} points or more": (
+            _buys_accuracy,
+            _points,
+        ),
+        f"What costs accuracy, with every seed and {LEAST} points or more": (
+            _costs_accuracy,
+            _points,
+        ),
         "What buys time or memory of training": (_buys_costs, _costs),
     }
     paragraphs = []
@@ -33,9 +39,16 @@ def answer(comparisons: Sequence[Comparison]) -> str:
 
 
 def costs(comparison: Comparison) -> list[str]:
-    """Return how many times the variant's time and memory the reference takes, where clear."""
-    ratios = comparison.ratios
-    return [f"{1 / ratios[name].value:.2f} times the {name}" for name in comparison.clear]
+    """Return how many times the variant's time and memory the reference takes, where clear.
+
+    The time is that of all epochs: their numbers are said where they are not the same.
+    """
+    ratios, (own, other) = comparison.ratios, (comparison.reference, comparison.outcome)
+    epochs = "" if own.epochs == other.epochs else f" ({own.epochs} epochs against {other.epochs})"
+    return [
+        f"{1 / ratios[name].value:.2f} times the {name}{epochs if name == 'time' else ''}"
+        for name in comparison.clear
+    ]
 
 
 def _named(rows: _Setting, say: Callable[[_Setting], str]) -> str:
@@ -44,11 +57,11 @@ def _named(rows: _Setting, say: Callable[[_Setting], str]) -> str:
 
 
 def _buys_accuracy(rows: _Setting) -> bool:
-    return all(each.change.upper < 0 for each in rows)
+    return all(each.accuracy_differs and each.change.value < 0 for each in rows)
 
 
 def _costs_accuracy(rows: _Setting) -> bool:
-    return all(each.change.lower > 0 for each in rows)
+    return all(each.accuracy_differs and each.change.value > 0 for each in rows)
 
 
 def _buys_costs(rows: _Setting) -> bool:

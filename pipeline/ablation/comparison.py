@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,16 +19,29 @@ REFERENCE = "reference"
 # Two variants are measured minutes apart, and see a machine that is not quite the same: where
 # nothing that is computed differs, as with another latent range, times came out 1.3 apart.
 ALIKE = 1.35
+# Points of accuracy: 10 of 10,000 test images. Less is said to be no difference, though seeds
+# agree: of so many comparisons some agree by chance.
+LEAST = 0.1
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A variant on one architecture, a run a seed."""
+    """A variant on one architecture.
+
+    Attributes:
+        recipe: its keys by name, but for those at their default.
+        runs: one a seed.
+    """
 
     variant: str
     architecture: str
-    epochs: int
+    recipe: Mapping[str, Any]
     runs: list[Run]
+
+    @property
+    def epochs(self) -> int:
+        """Of training."""
+        return int(self.recipe["epochs"])
 
     @property
     def accuracies(self) -> NDArray[np.float64]:
@@ -100,6 +114,21 @@ class Comparison:
         return paired_difference(self.outcome.accuracies, self.reference.accuracies)
 
     @property
+    def accuracy_differs(self) -> bool:
+        """Whether all seeds agree on the change's sign, and it is not less than LEAST."""
+        return not self.change.holds(0.0) and abs(self.change.value) >= LEAST
+
+    @property
+    def differing(self) -> dict[str, tuple[Any, Any]]:
+        """The keys in which the recipes differ, with the reference's value and the variant's.
+
+        A default is None.
+        """
+        own, other = self.reference.recipe, self.outcome.recipe
+        pairs = {key: (own.get(key), other.get(key)) for key in {**own, **other}}
+        return {key: (a, b) for key, (a, b) in pairs.items() if a != b}
+
+    @property
     def ratios(self) -> dict[str, Estimate]:
         """Time of the whole training and memory to train, over the reference's: see `_ratio`."""
         own = self.reference.costs
@@ -165,7 +194,7 @@ def _outcomes(variant: str, training: Training, result: Result) -> dict[str, Out
         architecture: Outcome(
             variant,
             architecture,
-            training.method.epochs,
+            training.method.model_dump(exclude_defaults=True),
             [run for run in result.runs if run.architecture == architecture],
         )
         for architecture in training.architectures

@@ -132,6 +132,8 @@ def _training(params: Params, variant: Variant, base: Method, where: str) -> Tra
                 "change it to something else, or leave it out"
             )
     architectures = variant.architectures or params.architectures
+    if len(set(architectures)) < len(architectures):
+        raise PipelineError(f"{where}: an architecture is listed twice")
     for architecture in architectures:
         if architecture not in params.architectures:
             raise PipelineError(

@@ -23,7 +23,7 @@ class Run(BaseModel):
         model_bytes: of the model file.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     architecture: str
     seed: int
@@ -34,20 +34,53 @@ class Run(BaseModel):
     model_bytes: int
 
 
+class Environment(BaseModel):
+    """The machine: see `pipeline.environment`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    seconds: float
+    date: str
+    processor: str
+    cores: int | None
+    threads: int
+    memory_gib: float
+    system: str
+    python: str
+    torch: str
+    torch_build: str
+    torch_instruction_set: str
+    kernels_instruction_set: str
+    numpy: str
+
+
 class Result(BaseModel):
     """What came of a variant.
 
     Attributes:
         recipe: that it was trained by.
-        environment: the machine: see `pipeline.environment`.
+        train: `train` of params.yaml.
+        data: `data` of params.yaml but for the source, whose images are the same.
+        environment: the machine.
         runs: one an architecture and seed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: dict[str, Any]
-    environment: dict[str, Any]
+    train: dict[str, Any]
+    data: dict[str, Any]
+    environment: Environment
     runs: list[Run]
+
+
+def settings(training: Training, params: Params) -> dict[str, dict[str, Any]]:
+    """Return `recipe`, `train` and `data` as the result of `training` has them."""
+    return {
+        "recipe": training.method.model_dump(),
+        "train": params.train.model_dump(),
+        "data": params.data.model_dump(exclude={"source"}),
+    }
 
 
 def write_result(variant: str, result: Result) -> Path:
@@ -61,7 +94,8 @@ def read_result(variant: str, training: Training, params: Params) -> Result:
     """Read the result of `variant`.
 
     Raises:
-        PipelineError: it is missing, damaged, or of another recipe, architecture or seed.
+        PipelineError: it is missing, damaged, or of another recipe, architecture or seed, or of
+            other `train` or `data`.
     """
     path = _path(variant)
     advice = f"run `make ablation` or `python -m pipeline ablation --variant {variant}`"
@@ -73,7 +107,8 @@ def read_result(variant: str, training: Training, params: Params) -> Result:
         raise PipelineError(f"{path} cannot be read: {advice}") from error
     cases = [(run.architecture, run.seed) for run in result.runs]
     wanted = [(name, seed) for name in training.architectures for seed in params.seeds]
-    if result.recipe != training.method.model_dump() or cases != wanted:
+    found = {name: getattr(result, name) for name in ("recipe", "train", "data")}
+    if found != settings(training, params) or cases != wanted:
         raise PipelineError(f"{path} is of other params: {advice}")
     return result
 

@@ -4,7 +4,7 @@ import json
 import time
 
 from pipeline.ablation.plan import load_plan
-from pipeline.ablation.results import Result, Run, write_result
+from pipeline.ablation.results import Result, Run, settings, write_result
 from pipeline.data import store
 from pipeline.environment import describe_environment
 from pipeline.fresh_process import output_of
@@ -36,6 +36,6 @@ def ablate(params: Params, variant: str) -> None:
                 f"{result.training_memory / MIB:.1f} MiB to train"
             )
     environment = json.loads(describe_environment(params.train.threads, started))
-    recipe = training.method.model_dump()
-    path = write_result(variant, Result(recipe=recipe, environment=environment, runs=runs))
+    content = {**settings(training, params), "environment": environment, "runs": runs}
+    path = write_result(variant, Result.model_validate(content))
     say(f"{path} written")

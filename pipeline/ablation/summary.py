@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from pipeline.ablation.answer import answer, costs
-from pipeline.ablation.comparison import ALIKE, REFERENCE, Comparison
+from pipeline.ablation.comparison import ALIKE, LEAST, REFERENCE, Comparison
 from pipeline.ablation.plan import Ingredient, Plan
 from pipeline.ablation.results import Result
 from pipeline.ablation.tried import tried
@@ -14,15 +14,15 @@ from pipeline.summary.machine import machine_in_words
 from pipeline.words import NO_DIFFERENCE, listed, span
 
 CAPTION = (
-    "What happens to test accuracy when one thing of a recipe is changed. Bold is the ingredient "
+    "What happens to test accuracy when something of a recipe is changed. Bold is the ingredient "
     "as the recipe has it, with the recipe's accuracy at 0; below it, what takes its place. Small "
     "dots are seeds, each against the same seed of the recipe; the large one is their mean, the "
     "line their range. Time and memory are those of training, as multiples of the recipe's; "
     "where a row is empty, that was not trained."
 )
 HEADERS = (
-    *("what is changed", "network", "test accuracy, %", "change, points", "s an epoch", "time"),
-    *("training memory, MiB", "memory"),
+    *("what is changed", "network", "test accuracy, %", "change, points", "epochs", "s an epoch"),
+    *("time", "training memory, MiB", "memory"),
 )
 
 
@@ -32,9 +32,9 @@ def render(plan: Plan, comparisons: list[Comparison], results: Mapping[str, Resu
     words = "seed" if seeds == 1 else f"{seeds} seeds"
     sections = [
         "# What each ingredient buys",
-        "The same training with one thing changed, beside the recipe in "
-        f"[params.yaml](../../params.yaml) with the same {words}. What is changed is in "
-        "[variants.yaml](../../ablation/variants.yaml).",
+        "Each recipe in [params.yaml](../../params.yaml) beside variants of it with the same "
+        f"{words}. What is changed is in [variants.yaml](../../ablation/variants.yaml); where that "
+        "is more than one key, as with another recipe altogether, the ingredient says which.",
         answer(comparisons),
         captioned("figure", CAPTION),
         "## Ingredient by ingredient",
@@ -47,7 +47,7 @@ def render(plan: Plan, comparisons: list[Comparison], results: Mapping[str, Resu
         tried(),
         "## How it was measured",
         _measured(results),
-        _limits(seeds),
+        _limits(seeds, sum(each.ingredient != REFERENCE for each in comparisons)),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -60,19 +60,36 @@ def _ingredient(ingredient: Ingredient, comparisons: list[Comparison]) -> str:
         "",
     ]
     for setting in ingredient.settings.values():
-        said = [
-            f"on {each.outcome.architecture} it {_verdict(each)}"
+        rows = [
+            each
             for each in comparisons
             if each.ingredient == ingredient.name and each.setting == setting
         ]
-        lines.append(f"- *{ingredient.chosen}* rather than *{setting}*: {'; '.join(said)}.")
+        said = "; ".join(f"on {each.outcome.architecture} it {_verdict(each)}" for each in rows)
+        lines.append(f"- *{ingredient.chosen}* rather than *{setting}*: {said}.{_keys(rows[0])}")
     return "\n".join(lines)
+
+
+def _keys(comparison: Comparison) -> str:
+    """Say which keys differ, if it is more than one."""
+    pairs = comparison.differing
+    if len(pairs) < 2:
+        return ""
+    words = [
+        f"{key.replace('_', ' ')} {_value(own)} → {_value(other)}"
+        for key, (own, other) in pairs.items()
+    ]
+    return f" They differ in {listed(words)}."
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else str(value)
 
 
 def _verdict(comparison: Comparison) -> str:
     """Say what the reference has that the variant has not: the other way round than `change`."""
     change = comparison.change
-    if change.holds(0.0):
+    if not comparison.accuracy_differs:
         accuracy = f"makes {NO_DIFFERENCE} to accuracy"
     else:
         verb = "buys" if change.value < 0 else "costs"
@@ -104,6 +121,7 @@ def _cells(comparison: Comparison) -> list[str]:
         ""
         if comparison.ingredient == REFERENCE
         else f"{change.value:+.2f} ({change.lower:+.2f} to {change.upper:+.2f})",
+        str(outcome.epochs),
         f"{outcome.epoch_seconds:.3f}",
         f"×{ratios['time'].value:.2f}",
         f"{outcome.training_mib:.1f}",
@@ -112,15 +130,17 @@ def _cells(comparison: Comparison) -> list[str]:
 
 
 def _measured(results: Mapping[str, Result]) -> str:
-    machines = dict.fromkeys(machine_in_words(each.environment) for each in results.values())
-    minutes = sum(float(each.environment["seconds"]) for each in results.values()) / 60
+    machines = dict.fromkeys(
+        machine_in_words(each.environment.model_dump()) for each in results.values()
+    )
+    minutes = sum(each.environment.seconds for each in results.values()) / 60
     return "\n".join([*(f"- {machine}" for machine in machines), f"- {minutes:.0f} minutes in all"])
 
 
-def _limits(seeds: int) -> str:
+def _limits(seeds: int, comparisons: int) -> str:
     chance = (
         f"That all {seeds} have one sign is no proof: where nothing differs it happens one time in "
-        f"{2 ** (seeds - 1)}."
+        f"{2 ** (seeds - 1)}, and there are {comparisons} comparisons here."
         if seeds > 1
         else "Of one seed there is no telling a change from chance."
     )
@@ -129,14 +149,15 @@ def _limits(seeds: int) -> str:
         "training images, by wall clock and without evaluation; its seconds are the median over "
         "epochs, then over seeds. Training memory is the peak above the moment just before the "
         "network is built, the median over seeds. The test set is used once a training, after it, "
-        "and chooses nothing: the recipes were chosen by validation accuracy. ± is the standard "
-        "deviation over seeds.\n\n"
+        "and chooses nothing: the recipes were chosen by validation accuracy and cost. ± is the "
+        "standard deviation over seeds.\n\n"
         "A change is the mean of the differences to the same seed of the recipe, with their range "
-        f"in brackets; *{NO_DIFFERENCE}* is said where the range holds 0. {chance} Variants are "
+        f"in brackets; *{NO_DIFFERENCE}* is said where the range holds 0, or the change is less "
+        f"than {LEAST} points, which is 10 of 10,000 test images. {chance} Variants are "
         "trained one after the other, not in turn as in the "
         "[report's measurements](../summary.md), so that what else the machine does is in their "
         f"times: nothing is said of time and memory less than {ALIKE} times apart, nor where they "
         "differ no more than the seeds of the recipe do among themselves, or the ranges over seeds "
-        "overlap. One thing is changed at a time and the rest is not tuned "
+        "overlap. What else a recipe has is not tuned "
         "anew: what a variant could reach by itself may be more."
     )

@@ -17,6 +17,11 @@ def tried() -> str:
     """
     try:
         trials = pd.read_csv(TRIALS)[_COLUMNS]
+        # Nothing is an answer here alone: the recipe as it was.
+        trials["changes"] = trials["changes"].fillna("").astype(str)
+        if trials.isna().any(axis=None):
+            raise ValueError("a cell is empty")
+        trials["validation_accuracy"] = trials["validation_accuracy"].astype(float)
     except (OSError, ValueError, KeyError) as error:
         raise PipelineError(f"{TRIALS} cannot be read ({error}): get it back from git") from error
     rows = [
@@ -29,7 +34,8 @@ def tried() -> str:
         [
             "## What the search tried",
             f"The recipes were chosen by the {len(trials)} trials of "
-            "[trials.csv](../../search/trials.csv), by validation accuracy alone; "
+            "[trials.csv](../../search/trials.csv): one recipe for both networks, by validation "
+            "accuracy and cost, so that not every best one was taken; "
             "`python -m pipeline search` runs those of [search.yaml](../../search.yaml) that have "
             "no row yet. Below, the best and the worst combination of each question, the mean over "
             "their seeds. Questions began from the recipe of their day: compare within a line. "
@@ -54,4 +60,5 @@ def _row(question: str, architecture: str, method: str, group: pd.DataFrame) -> 
 def _shown(changes: str, common: set[str]) -> str:
     """Return what tells a combination from the others of its question, or all of an only one."""
     told = [change for change in changes.split() if change not in common]
-    return ", ".join(told or changes.split()).replace("_", " ").replace("=", " ")
+    words = ", ".join(told or changes.split()).replace("_", " ").replace("=", " ")
+    return words or "nothing changed"

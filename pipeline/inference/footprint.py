@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from pipeline.data import store
-from pipeline.inference.runtimes import RUNTIMES, Files
+from pipeline.inference.runtimes import Files, find_runtime
 from pipeline.memory import PeakMemory
 from pipeline.outputs import write_text
 
@@ -16,11 +16,11 @@ def footprint(files: Files, runtime: str, threads: int, output: Path) -> None:
     """Predict 1,000 images a few times in this process; write the peak of its memory in bytes.
 
     Raises:
-        PipelineError: missing data or a damaged model.
+        PipelineError: an unknown runtime, missing data or a damaged model.
     """
     memory = PeakMemory()
     images = store.load_test().images[:_IMAGES].copy()
-    network = RUNTIMES[runtime].build(files, threads)
+    network = find_runtime(runtime).build(files, threads)
     prepared = network.prepare(images)
     for _ in range(_CALLS):
         network.scores(prepared)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.data import store
-from pipeline.inference.runtimes import RUNTIMES, Files, Images, Network, Scores
+from pipeline.inference.runtimes import Files, Images, Network, Scores, find_runtime
 from pipeline.outputs import write_text
 from pipeline.params import InferenceParams
 from pipeline.quiet import let_threads_sleep
@@ -51,10 +51,10 @@ def race(
     """Time `runtimes` in this process, round after round, and write a Race to `output`.
 
     Raises:
-        PipelineError: missing data or a damaged model.
+        PipelineError: an unknown runtime, missing data or a damaged model.
     """
     test = store.load_test()
-    networks = {name: RUNTIMES[name].build(files, threads) for name in runtimes}
+    networks = {name: find_runtime(name).build(files, threads) for name in runtimes}
     confusion = {
         name: _confusion(network, test.images, test.labels) for name, network in networks.items()
     }

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import PipelineError
 from pipeline.inference.float_network import load_folded
 from pipeline.paths import PACKED, PASSES
 
@@ -141,6 +142,8 @@ def _torch_int8(files: Files, threads: int) -> Network:
 def _onnx(path: Path, threads: int) -> Network:
     import onnxruntime
 
+    if not path.is_file():
+        raise PipelineError(f"{path} is missing: `inference` makes it before it starts this")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -164,6 +167,17 @@ RUNTIMES = {
     PACKED: Runtime(_packed, ()),
     PASSES: Runtime(_passes, ()),
 }
+
+
+def find_runtime(name: str) -> Runtime:
+    """Return the runtime called `name`.
+
+    Raises:
+        PipelineError: there is no such runtime; the message lists those that there are.
+    """
+    if name not in RUNTIMES:
+        raise PipelineError(f"unknown runtime {name}: there are {'; '.join(RUNTIMES)}")
+    return RUNTIMES[name]
 
 
 def skipped() -> dict[str, str]:
