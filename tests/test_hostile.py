@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,50 +21,98 @@ from pipeline.plain import MOST_BYTES, read_json
 from tests.conftest import ROOT, memory_below, to_idx
 
 FILES = sorted((ROOT / "pipeline").rglob("*.py"))
-# What makes objects or code of bytes.
+# What makes objects or code of bytes, here or in a process that is handed pickles.
 MODULES = {
     *("pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"),
-    *("yaml", "code", "codeop", "runpy", "imp", "xmlrpc", "zipimport"),
+    *("yaml", "ruamel.yaml.main", "code", "codeop", "runpy", "imp", "xmlrpc", "zipimport"),
+    *("multiprocessing", "torch.multiprocessing", "concurrent.futures.process"),
 }
 # The one module that may read YAML, and what it calls.
 YAML_MODULE = "pipeline/plain.py"
 SAFE_YAML = "YAML(typ='safe', pure=True)"
 BUILTINS = {"eval", "exec", "compile", "__import__"}
-NAMES = BUILTINS | {f"builtins.{name}" for name in BUILTINS} | {"os.system", "os.popen"}
+NAMES = {
+    *(BUILTINS | {f"builtins.{name}" for name in BUILTINS}),
+    *("os.system", "os.popen", "torch.load", "numpy.lib.npyio.NpzFile"),
+}
 # As the last part of a name, whatever they belong to.
 METHODS = {
     *("extract", "extractall", "unpack_archive", "read_pickle", "to_pickle", "unsafe_load"),
     *("full_load", "import_module", "load_module", "exec_module", "spec_from_file_location"),
+    *("ProcessPoolExecutor", "open_memmap"),
 }
+# What is safe with the right arguments only: it must be called where it is named.
+NUMPY = {"numpy.load", "numpy.save", "numpy.lib.format.read_array", "numpy.lib.format.write_array"}
+CAREFUL = NUMPY | {"ruamel.yaml.YAML"}
+# What a module calls so even where, as in the examples below, nothing imports it.
+USUAL = {"np": "numpy", "pd": "pandas", "YAML": "ruamel.yaml.YAML"}
 
 
 def findings(path: str, text: str) -> Iterator[str]:
     """Yield what in a module may make code, or a file elsewhere, of what a file holds."""
-    for node in ast.walk(ast.parse(text)):
+    nodes = list(ast.walk(ast.parse(text)))
+    names = USUAL | {own: name for node in nodes for own, name in _imported(node)}
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    for node in nodes:
         found: list[str] = []
-        if isinstance(node, ast.Import):
-            found = [name.name for name in node.names if name.name.split(".")[0] in MODULES]
-        elif isinstance(node, ast.ImportFrom):
-            names = {node.module or "", *(name.name for name in node.names)}
-            found = [name for name in names if name.split(".")[0] in MODULES]
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found = [name for _, name in _imported(node) if _is_forbidden(name)]
         elif isinstance(node, ast.Call):
-            found = list(_of_call(path, node))
+            found = list(_of_call(path, node, _resolved(node.func, names)))
         elif isinstance(node, ast.Attribute | ast.Name):
             # Called here, or by whom it is given to.
-            name = ast.unparse(node)
-            found = [name] if name in NAMES or name.rpartition(".")[2] in METHODS else []
+            name = _resolved(node, names)
+            known = _first(ast.unparse(node)) in names
+            if name in NAMES or _last(name) in METHODS or (known and _is_forbidden(name)):
+                found = [name]
+            elif name in CAREFUL and id(node) not in called:
+                found = [f"{name} by another name"]
         yield from (f"{path}: {name}" for name in found)
 
 
-def _of_call(path: str, node: ast.Call) -> Iterator[str]:
-    called, keywords = ast.unparse(node.func), {k.arg: ast.unparse(k.value) for k in node.keywords}
+def _imported(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield the names that an import gives, each with what it stands for."""
+    if isinstance(node, ast.Import):
+        for name in node.names:
+            yield name.asname or name.name, name.name
+            # `import a.b` gives the name a.
+            yield _first(name.name), _first(name.name)
+    elif isinstance(node, ast.ImportFrom):
+        for name in node.names:
+            yield name.asname or name.name, f"{node.module}.{name.name}"
+
+
+def _resolved(node: ast.expr, names: Mapping[str, str]) -> str:
+    """Return an expression with its first name as the modules call it."""
+    own, dot, rest = ast.unparse(node).partition(".")
+    return names.get(own, own) + dot + rest
+
+
+def _is_forbidden(name: str) -> bool:
+    """Tell whether a name in full is one of MODULES or in one, or forbidden by itself."""
+    parts = name.split(".")
+    modules = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
+    # All of a module is any of it.
+    return bool(modules & MODULES) or name in NAMES or parts[-1] in METHODS | {"*"}
+
+
+def _first(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _of_call(path: str, node: ast.Call, called: str) -> Iterator[str]:
+    keywords = {k.arg: ast.unparse(k.value) for k in node.keywords}
     if keywords.get("shell", "False") != "False":
         yield f"{called} with a shell"
-    if called in ("np.load", "numpy.load", "np.save") and keywords.get("allow_pickle") != "False":
+    if keywords.get("allow_pickle", None if called in NUMPY else "False") != "False":
         yield f"{called} without allow_pickle=False"
-    if called == "torch.load" or keywords.get("weights_only") == "False":
+    if keywords.get("weights_only") == "False":
         yield called
-    if called == "YAML" and (path != YAML_MODULE or ast.unparse(node) != SAFE_YAML):
+    if called == "ruamel.yaml.YAML" and (path != YAML_MODULE or ast.unparse(node) != SAFE_YAML):
         yield "YAML that is not read safely"
     if called.endswith("find_spec") and not isinstance(node.args[0], ast.Constant | ast.Name):
         yield f"{called} of a name from elsewhere"
@@ -109,6 +157,38 @@ def test_no_file_can_become_code() -> None:
         "from importlib import import_module\nimport_module(name)",
         "pd.read_pickle(path)",
         "importlib.util.find_spec(header['class'])",
+        "from numpy import load\nload(p, allow_pickle=True)",
+        "from numpy import load\nload(p)",
+        "from numpy import load as l\nmap(l, paths)",
+        "import numpy as n\nn.load(p)",
+        "import numpy\nnumpy.load(p, None, True)",
+        "read = np.load\nread(p)",
+        "np.lib.format.read_array(f, allow_pickle=True)",
+        "np.lib.format.read_array(f, True)",
+        "import numpy.lib.format as f\nf.read_array(file, True)",
+        "from numpy.lib.format import read_array\nread_array(file, allow_pickle=flag)",
+        "anything(p, allow_pickle=True)",
+        "from torch import load",
+        "from torch import load as l\nl(path)",
+        "import torch as t\nt.load(path)",
+        "from numpy import *",
+        "from ruamel.yaml import YAML as Y\nY()",
+        "from ruamel.yaml import YAML as Y\nread = Y",
+        "import ruamel.yaml\nruamel.yaml.YAML(typ='unsafe')",
+        "from ruamel import yaml\nyaml.YAML(typ='unsafe')",
+        "import ruamel.yaml as y\ny.YAML()",
+        "from ruamel.yaml.main import YAML as Y",
+        "from builtins import eval as run",
+        "from os import system as run",
+        "import multiprocessing",
+        "from multiprocessing import Pool",
+        "import torch.multiprocessing as m",
+        "from torch import multiprocessing",
+        "import torch\ntorch.multiprocessing.spawn(f)",
+        "from concurrent.futures import ProcessPoolExecutor",
+        "from concurrent import futures\nfutures.ProcessPoolExecutor()",
+        "import concurrent.futures\nconcurrent.futures.ProcessPoolExecutor()",
+        "from concurrent.futures.process import ProcessPoolExecutor as P",
     ],
 )
 def test_the_search_finds_a_planted_one(planted: str) -> None:
@@ -116,7 +196,11 @@ def test_the_search_finds_a_planted_one(planted: str) -> None:
 
 
 def test_the_search_finds_nothing_where_nothing_is() -> None:
-    harmless = f"{SAFE_YAML}\nre.compile(text)\nnp.load(p, allow_pickle=False)\nnetwork.eval()\n"
+    harmless = (
+        f"from ruamel.yaml import YAML\n{SAFE_YAML}\nre.compile(text)\nnetwork.eval()\n"
+        "np.load(p, allow_pickle=False)\nfrom numpy import save as s\ns(p, a, allow_pickle=False)\n"
+        "from concurrent.futures import ThreadPoolExecutor\nThreadPoolExecutor(2)\nself.load(p)\n"
+    )
     assert list(findings(YAML_MODULE, harmless)) == []
     # YAML is read in one module.
     assert len(list(findings("pipeline/other.py", harmless))) == 1

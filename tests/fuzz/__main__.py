@@ -1,6 +1,7 @@
 """`python -m tests.fuzz CASES [SEED]`: see `run`."""
 
 import argparse
+import faulthandler
 import sys
 import time
 import traceback
@@ -8,6 +9,14 @@ import warnings
 
 from tests.fuzz.run import PREDICTED, FindingError, run
 from tests.robustness.results import record
+
+# Between two lines. A file takes milliseconds, a batch of them a minute: what takes so long, hangs.
+MOST_SECONDS = 1800
+
+
+def report(line: str) -> None:
+    print(line, flush=True)
+    faulthandler.dump_traceback_later(MOST_SECONDS, exit=True)
 
 
 def main() -> int:
@@ -19,12 +28,14 @@ def main() -> int:
     warnings.simplefilter("error")
     start = time.monotonic()
     try:
-        outcomes = run(arguments.cases, arguments.seed, lambda line: print(line, flush=True))
+        outcomes = run(arguments.cases, arguments.seed, report)
     except FindingError as error:
         traceback.print_exc()
         print(f"fuzz: FOUND {error}", file=sys.stderr)
         record("model-files", error.case, time.monotonic() - start, 1)
         return 1
+    finally:
+        faulthandler.cancel_dump_traceback_later()
     refused = outcomes.total() - outcomes[PREDICTED]
     seconds = time.monotonic() - start
     print(f"{outcomes.total()} cases in {seconds:.0f} s, {refused} refused:")

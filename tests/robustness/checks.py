@@ -42,4 +42,9 @@ CHECKS = {
     "train-valgrind": Check(
         "a small packed training under valgrind", "steps", ".ci/sanitize-training valgrind"
     ),
+    "aarch64": Check(
+        "trainings on AArch64, emulated, that must give the bytes of x86-64",
+        "trainings",
+        ".ci/aarch64",
+    ),
 }
