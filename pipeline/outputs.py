@@ -74,7 +74,8 @@ def write_text(path: Path, text: str) -> None:
                 stream.write(text)
             return
         # Only now: what /dev/stdout leads to may have no path.
-        path = path.resolve()
+        if path.is_symlink():
+            path = path.resolve()
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "a link that leads to itself"
         raise PipelineError(f"cannot write {path}: {reason}") from error
