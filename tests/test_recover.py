@@ -13,8 +13,12 @@ WHOLE = Path("whole.lock")
 
 
 @pytest.fixture
-def dvc_project(project: Path) -> Path:
+def dvc_project(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """Enter a DVC project of two stages that have run."""
+    # What DVC keeps elsewhere of each project would stay.
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("site")))
     Path("dvc.yaml").write_text(
         "stages:\n"
         "  one:\n"
