@@ -53,11 +53,12 @@ def _whole_training(report: Report, costs: pd.DataFrame) -> str:
         for end in ("", "_lower", "_upper"):
             cases[f"training_ratio{end}"] = longer * cases[f"epoch_seconds_ratio{end}"]
         parts.append(
-            f"{method} ({epochs[method]} epochs) {times_as_much(cases, 'training', 'time')}"
+            f"the {epochs[method]} epochs of {method} took "
+            f"{times_as_much(cases, 'training', 'time')}"
         )
     return (
-        f"They train longer: the whole training took {listed(parts)} of float's "
-        f"({epochs[BASELINE]} epochs) ([costs.csv](tables/costs.csv))."
+        f"They train longer: {listed(parts)} of float's {epochs[BASELINE]} "
+        "([costs.csv](tables/costs.csv))."
     )
 
 
