@@ -160,7 +160,7 @@ def test_the_report_compares_seed_by_seed(fetched: Params) -> None:
         "seeds) and takes 3.00 times the time (3 epochs against 1); on mlp-8-5 it buys"
     ) in summary
     assert "- *gamma 3* rather than *none*: on mlp-8 it makes no difference to accuracy." in summary
-    assert "happens one time in 2, and there are 3 comparisons here." in summary
+    assert "happens one time in 2. There are 3 comparisons here." in summary
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in summary.splitlines()]
     assert [
         "how long",
@@ -270,7 +270,7 @@ def test_what_else_differs_is_said(fetched: Params) -> None:
 )
 def test_what_is_near_is_not_clear(seconds: float, clear: bool) -> None:
     comparison = Comparison("It", "chosen", "x", outcome([90.0], seconds), outcome([90.0]))
-    assert comparison.clear == (["time"] if clear else [])
+    assert comparison.differing_costs == (["time"] if clear else [])
 
 
 def test_overlapping_ranges_are_not_clear() -> None:
@@ -279,10 +279,10 @@ def test_overlapping_ranges_are_not_clear() -> None:
             "x", "mlp-8", {"epochs": 1}, [outcome([90.0], each).runs[0] for each in seconds]
         )
 
-    assert Comparison("It", "a", "b", of(1.0, 1.5), of(1.0, 1.1)).clear == []
-    assert Comparison("It", "a", "b", of(1.5, 1.6), of(1.0, 1.1)).clear == ["time"]
+    assert Comparison("It", "a", "b", of(1.0, 1.5), of(1.0, 1.1)).differing_costs == []
+    assert Comparison("It", "a", "b", of(1.5, 1.6), of(1.0, 1.1)).differing_costs == ["time"]
     # 1.6 times the median, above all of the reference's; which differ 1.7 times among themselves.
-    assert Comparison("It", "a", "b", of(1.75, 1.76), of(1.0, 1.1, 1.7)).clear == []
+    assert Comparison("It", "a", "b", of(1.75, 1.76), of(1.0, 1.1, 1.7)).differing_costs == []
 
 
 def packed(plan: dict[str, Any]) -> dict[str, Any]:

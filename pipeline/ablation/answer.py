@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from pipeline.ablation.comparison import LEAST, REFERENCE, Comparison
+from pipeline.ablation.comparison import LEAST_POINTS, REFERENCE, Comparison
 from pipeline.words import listed, span
 
 # A setting on every architecture that it is trained on.
@@ -21,11 +21,11 @@ def answer(comparisons: Sequence[Comparison]) -> str:
     ]
     settings.sort(key=lambda rows: -max(abs(each.change.value) for each in rows))
     lists: dict[str, tuple[Callable[[_Setting], bool], Callable[[_Setting], str]]] = {
-        f"What buys accuracy, with every seed and {LEAST} points or more": (
+        f"What buys accuracy, with every seed and {LEAST_POINTS} points or more": (
             _buys_accuracy,
             _points,
         ),
-        f"What costs accuracy, with every seed and {LEAST} points or more": (
+        f"What costs accuracy, with every seed and {LEAST_POINTS} points or more": (
             _costs_accuracy,
             _points,
         ),
@@ -47,7 +47,7 @@ def costs(comparison: Comparison) -> list[str]:
     epochs = "" if own.epochs == other.epochs else f" ({own.epochs} epochs against {other.epochs})"
     return [
         f"{1 / ratios[name].value:.2f} times the {name}{epochs if name == 'time' else ''}"
-        for name in comparison.clear
+        for name in comparison.differing_costs
     ]
 
 
@@ -65,7 +65,7 @@ def _costs_accuracy(rows: _Setting) -> bool:
 
 
 def _buys_costs(rows: _Setting) -> bool:
-    return any(each.ratios[name].value > 1 for each in rows for name in each.clear)
+    return any(each.ratios[name].value > 1 for each in rows for name in each.differing_costs)
 
 
 def _points(rows: _Setting) -> str:

@@ -18,10 +18,10 @@ from pipeline.ratios import Estimate, paired_difference
 REFERENCE = "reference"
 # Two variants are measured minutes apart, and see a machine that is not quite the same: where
 # nothing that is computed differs, as with another latent range, times came out 1.3 apart.
-ALIKE = 1.35
-# Points of accuracy: 10 of 10,000 test images. Less is said to be no difference, though seeds
+ALIKE_COSTS = 1.35
+# Points of accuracy: one test image in a thousand. Less is said to be no difference, though seeds
 # agree: of so many comparisons some agree by chance.
-LEAST = 0.1
+LEAST_POINTS = 0.1
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,11 @@ class Comparison:
 
     @property
     def accuracy_differs(self) -> bool:
-        """Whether all seeds agree on the change's sign, and it is not less than LEAST."""
-        return not self.change.holds(0.0) and abs(self.change.value) >= LEAST
+        """Whether all seeds agree on the change's sign, and it is not less than LEAST_POINTS."""
+        return not self.change.holds(0.0) and abs(self.change.value) >= LEAST_POINTS
 
     @property
-    def differing(self) -> dict[str, tuple[Any, Any]]:
+    def differing_keys(self) -> dict[str, tuple[Any, Any]]:
         """The keys in which the recipes differ, with the reference's value and the variant's.
 
         A default is None.
@@ -135,18 +135,18 @@ class Comparison:
         return {name: _ratio(values, own[name]) for name, values in self.outcome.costs.items()}
 
     @property
-    def clear(self) -> list[str]:
+    def differing_costs(self) -> list[str]:
         """The names of the ratios that are further from 1 than what the machine does to them.
 
-        The range over seeds does not hold 1, and the ratio is beyond ALIKE and beyond the range of
-        the reference's own seeds beside each other.
+        The range over seeds does not hold 1, and the ratio is beyond ALIKE_COSTS and beyond the
+        range of the reference's own seeds beside each other.
         """
         own = self.reference.costs
         return [
             name
             for name, ratio in self.ratios.items()
             if not ratio.holds(1.0)
-            and not 1 / ALIKE <= ratio.value <= ALIKE
+            and not 1 / ALIKE_COSTS <= ratio.value <= ALIKE_COSTS
             and not _ratio(own[name], own[name]).holds(ratio.value)
         ]
 

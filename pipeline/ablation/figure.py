@@ -137,8 +137,8 @@ def _write_ratios(ax: Axes, rows: dict[tuple[str, str], str], here: Sequence[Com
                 transform=beside,
                 ha="right",
                 va="center",
-                color="black" if name in each.clear else _GREY,
-                fontweight="bold" if name in each.clear else "normal",
+                color="black" if name in each.differing_costs else _GREY,
+                fontweight="bold" if name in each.differing_costs else "normal",
             )
 
 

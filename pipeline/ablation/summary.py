@@ -4,14 +4,14 @@ import math
 from collections.abc import Iterator, Mapping
 
 from pipeline.ablation.answer import answer, costs
-from pipeline.ablation.comparison import ALIKE, LEAST, REFERENCE, Comparison
+from pipeline.ablation.comparison import ALIKE_COSTS, LEAST_POINTS, REFERENCE, Comparison
 from pipeline.ablation.plan import Ingredient, Plan
 from pipeline.ablation.results import Result
 from pipeline.ablation.tried import tried
 from pipeline.captions import captioned
 from pipeline.markdown import markdown
 from pipeline.summary.machine import machine_in_words
-from pipeline.words import NO_DIFFERENCE, listed, span
+from pipeline.words import NO_DIFFERENCE, chance_of_one_sign, listed, span
 
 CAPTION = (
     "What happens to test accuracy when something of a recipe is changed. Bold is the ingredient "
@@ -72,7 +72,7 @@ def _ingredient(ingredient: Ingredient, comparisons: list[Comparison]) -> str:
 
 def _keys(comparison: Comparison) -> str:
     """Say which keys differ, if it is more than one."""
-    pairs = comparison.differing
+    pairs = comparison.differing_keys
     if len(pairs) < 2:
         return ""
     words = [
@@ -138,26 +138,21 @@ def _measured(results: Mapping[str, Result]) -> str:
 
 
 def _limits(seeds: int, comparisons: int) -> str:
-    chance = (
-        f"That all {seeds} have one sign is no proof: where nothing differs it happens one time in "
-        f"{2 ** (seeds - 1)}, and there are {comparisons} comparisons here."
-        if seeds > 1
-        else "Of one seed there is no telling a change from chance."
-    )
     return (
         "Each training is a fresh process. An epoch is forward, backward and update over all "
         "training images, by wall clock and without evaluation; its seconds are the median over "
         "epochs, then over seeds. Training memory is the peak above the moment just before the "
-        "network is built, the median over seeds. The test set is used once a training, after it, "
-        "and chooses nothing: the recipes were chosen by validation accuracy and cost. ± is the "
-        "standard deviation over seeds.\n\n"
+        "network is built, in a process that has trained a tiny one, the median over seeds. The "
+        "test set is used once a training, after it, and chooses nothing: the recipes were chosen "
+        "by validation accuracy and cost. ± is the standard deviation over seeds.\n\n"
         "A change is the mean of the differences to the same seed of the recipe, with their range "
         f"in brackets; *{NO_DIFFERENCE}* is said where the range holds 0, or the change is less "
-        f"than {LEAST} points, which is 10 of 10,000 test images. {chance} Variants are "
+        f"than {LEAST_POINTS} points, one test image in a thousand. "
+        f"{chance_of_one_sign(seeds)} There are {comparisons} comparisons here. Variants are "
         "trained one after the other, not in turn as in the "
         "[report's measurements](../summary.md), so that what else the machine does is in their "
-        f"times: nothing is said of time and memory less than {ALIKE} times apart, nor where they "
-        "differ no more than the seeds of the recipe do among themselves, or the ranges over seeds "
-        "overlap. What else a recipe has is not tuned "
+        "times: nothing is said of time and memory less than "
+        f"{ALIKE_COSTS} times apart, nor where they differ no more than the seeds of the recipe do "
+        "among themselves, or the ranges over seeds overlap. What else a recipe has is not tuned "
         "anew: what a variant could reach by itself may be more."
     )

@@ -6,9 +6,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pipeline.figures.style import (
-    MARKERS,
     colour_of,
     in_order,
+    marker_of,
     method_legend,
     panels,
     plain_logarithmic,
@@ -48,7 +48,7 @@ def draw_tradeoff(costs: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
     """Test accuracy against time and memory: a column a batch size, a point a network."""
     colours = colour_of(costs["method"])
     architectures = in_order(costs["architecture"])
-    markers = dict(zip(architectures, MARKERS * 4, strict=False))
+    markers = marker_of(architectures)
     batches = sorted(costs["batch_size"].unique())
     figure = Figure(figsize=(5.5 * len(batches), 9))
     grid = panels(figure, 2, len(batches), sharey=True)

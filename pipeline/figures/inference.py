@@ -5,9 +5,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, StrMethodFormatter
 
 from pipeline.figures.style import (
-    MARKERS,
     colour_of,
     in_order,
+    marker_of,
     method_legend,
     panels,
     plain_logarithmic,
@@ -26,10 +26,13 @@ def draw_inference(inference: pd.DataFrame) -> Figure:
             chosen = inference[
                 (inference["architecture"] == architecture) & (inference["threads"] == count)
             ]
-            for (runtime, colour), marker in zip(colours.items(), MARKERS * 4, strict=False):
+            for runtime, marker in marker_of(colours).items():
                 line = chosen[chosen["runtime"] == runtime].sort_values("batch_size")
                 ax.plot(
-                    line["batch_size"], line["microseconds_an_image"], color=colour, marker=marker
+                    line["batch_size"],
+                    line["microseconds_an_image"],
+                    color=colours[runtime],
+                    marker=marker,
                 )
             ax.set(xscale="log", yscale="log", xlabel="batch size")
             ax.set_title(f"{architecture}, {count} thread{'' if count == 1 else 's'}")

@@ -5,9 +5,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, StrMethodFormatter
 
 from pipeline.figures.style import (
-    MARKERS,
     colour_of,
     in_order,
+    marker_of,
     method_legend,
     panels,
     plain_logarithmic,
@@ -32,9 +32,9 @@ def draw_scaling(scaling: pd.DataFrame) -> Figure:
         for ax, axis in zip(row, axes, strict=True):
             chosen = scaling[scaling["axis"] == axis]
             values = sorted(chosen["value"].unique())
-            for (method, colour), marker in zip(colours.items(), MARKERS * 4, strict=False):
+            for method, marker in marker_of(colours).items():
                 line = chosen[chosen["method"] == method].sort_values("value")
-                ax.plot(line["value"], line[cost], color=colour, marker=marker)
+                ax.plot(line["value"], line[cost], color=colours[method], marker=marker)
             ax.set(xscale="log", yscale="log", xlabel=_LABELS[axis])
             ax.set_xticks(values)
             ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

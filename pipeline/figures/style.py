@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,12 @@ def in_order(values: Iterable[object]) -> list[str]:
 
 def colour_of(methods: Iterable[object]) -> dict[str, str]:
     """Give every method its colour."""
-    return dict(zip(in_order(methods), COLOURS * 4, strict=False))
+    return dict(zip(in_order(methods), cycle(COLOURS), strict=False))
+
+
+def marker_of(names: Iterable[object]) -> dict[str, str]:
+    """Give every name its marker."""
+    return dict(zip(in_order(names), cycle(MARKERS), strict=False))
 
 
 def method_legend(figure: Figure, colours: dict[str, str], extra: list[Line2D]) -> None:

@@ -27,6 +27,7 @@ def main() -> int:
     # As in the tests: an overflow, say, is a finding.
     warnings.simplefilter("error")
     start = time.monotonic()
+    report(f"seed {arguments.seed}")
     try:
         outcomes = run(arguments.cases, arguments.seed, report)
     except FindingError as error:
