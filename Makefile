@@ -5,7 +5,7 @@ INSTALLED := .venv/installed
 # Not an editable install: stages run the Python code of the folder they are started in, be
 # it this one or a copy of it that DVC makes for an experiment, and the compiled kernels from
 # the environment.
-KERNELS := CMakeLists.txt $(shell find pipeline/packed_engine/kernels -name '*.[ch]pp')
+KERNELS := CMakeLists.txt $(shell find kernels -name '*.[ch]pp')
 
 .PHONY: reproduce ablation test lint constraints
 

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import OUT_OF_MEMORY, PipelineError, lacked_memory
-from pipeline.params import load_params
-from pipeline.progress import say
+from pipeline.common.console import echo
+from pipeline.common.errors import OUT_OF_MEMORY, PipelineError, lacked_memory
+from pipeline.config.params import load_params
 
 app = typer.Typer(
     help="Train float32 and binary networks, profile them, and regenerate the comparison.",
@@ -42,12 +42,14 @@ class Form(Enum):
 @app.command()
 def fetch() -> None:
     """Get the dataset, verify it, split it, store it in data/."""
-    from pipeline.data import sources, store
+    from pipeline.config.paths import DATA
+    from pipeline.fetch import sources
+    from pipeline.fetch.store import store
 
     params = load_params().data
-    store.store(sources.find(params, say), params)
-    say(
-        f"{store.FOLDER}/ holds {params.train_images} training, "
+    store(sources.find(params, echo), params)
+    echo(
+        f"{DATA}/ holds {params.train_images} training, "
         f"{params.validation_images} validation images and the test set"
     )
 
@@ -55,15 +57,15 @@ def fetch() -> None:
 @app.command()
 def train(architecture: Architecture, method: Method, seed: Seed) -> None:
     """Train one network; write its model, history and metrics."""
-    from pipeline.train import train as run
+    from pipeline.training.train import train as run
 
     run(load_params(), architecture, method, seed)
 
 
 @app.command()
 def search(threads: Threads = 1) -> None:
-    """Run the trials of search.yaml that search/trials.csv does not have yet."""
-    from pipeline.search import search as run
+    """Run the trials of search.yaml that ablation/trials.csv does not have yet."""
+    from pipeline.ablation.search import search as run
 
     run(load_params(), threads)
 
@@ -71,7 +73,7 @@ def search(threads: Threads = 1) -> None:
 @app.command()
 def profile(architecture: Architecture) -> None:
     """Measure time and memory of training, every method in turn."""
-    from pipeline.profile import profile as run
+    from pipeline.profiling.profile import profile as run
 
     run(load_params(), architecture)
 
@@ -84,7 +86,7 @@ def measure(
     output: Output,
 ) -> None:
     """Make one measurement in this process; `profile` starts one for each."""
-    from pipeline.measure import measure as run
+    from pipeline.profiling.measure import measure as run
 
     run(load_params(), architecture, method, batch_size, output)
 
@@ -97,7 +99,7 @@ def ledger(
     output: Output,
 ) -> None:
     """Count the bytes of training by kind in this process; `profile` starts one for each."""
-    from pipeline.ledger import measure_ledger as run
+    from pipeline.profiling.memory_ledger import measure_ledger as run
 
     run(load_params(), architecture, method, batch_size, output)
 
@@ -110,7 +112,7 @@ def work(
     threads: Threads,
 ) -> None:
     """Train while the standard input asks for it; `scaling` talks to these processes."""
-    from pipeline.worker import work as run
+    from pipeline.profiling.worker import work as run
 
     run(load_params(), architecture, method, batch_size, threads)
 
@@ -118,7 +120,7 @@ def work(
 @app.command()
 def scaling() -> None:
     """Measure training against width, batch size, depth and threads."""
-    from pipeline.scaling import scaling as run
+    from pipeline.profiling.scaling import scaling as run
 
     run(load_params())
 
@@ -168,7 +170,7 @@ def footprint(
 @app.command()
 def study() -> None:
     """Measure how long training takes to the study's test accuracies."""
-    from pipeline.study import time_to_study as run
+    from pipeline.profiling.study import time_to_study as run
 
     run(load_params())
 
@@ -176,7 +178,7 @@ def study() -> None:
 @app.command()
 def aggregate() -> None:
     """Turn runs and profiles into tables, metrics.json and summary.md in reports/."""
-    from pipeline.aggregate import aggregate as run
+    from pipeline.report.aggregate import aggregate as run
 
     run(load_params())
 
@@ -184,7 +186,7 @@ def aggregate() -> None:
 @app.command()
 def plot() -> None:
     """Draw the figures in reports/figures/ from the tables."""
-    from pipeline.plot import plot as run
+    from pipeline.report.plot import plot as run
 
     run()
 
@@ -192,7 +194,7 @@ def plot() -> None:
 @app.command()
 def page() -> None:
     """Write reports/index.html, the report as one interactive page, from the tables."""
-    from pipeline.page import page as run
+    from pipeline.report.page import page as run
 
     run()
 
@@ -235,7 +237,7 @@ def predict(
     threads: Threads = 1,
 ) -> None:
     """Predict the classes of images."""
-    from pipeline.predict import predict as run
+    from pipeline.inference.predict import predict as run
 
     run(model, images, form.value, output, threads)
 
@@ -246,7 +248,7 @@ def info(
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show what a packed model file holds."""
-    from pipeline.info import info as run
+    from pipeline.inference.info import info as run
 
     run(model, "json" if json else "text")
 
@@ -256,7 +258,7 @@ def verify(
     revision: Annotated[str, typer.Option(help="The commit to compare with.")] = "HEAD",
 ) -> None:
     """Compare the results here with the committed ones, a verdict a line."""
-    from pipeline.verify import verify as run
+    from pipeline.ops.verify import verify as run
 
     if not run(revision):
         raise typer.Exit(1)
@@ -265,7 +267,7 @@ def verify(
 @app.command()
 def recover() -> None:
     """After a kill or a damaged disk: take away what DVC left half-written, or cannot see."""
-    from pipeline.recover import recover as run
+    from pipeline.ops.recover import recover as run
 
     run()
 
@@ -273,7 +275,7 @@ def recover() -> None:
 @app.command()
 def benchmark() -> None:
     """Time the packed engine's kernels against torch's float32 product."""
-    from pipeline.benchmark import benchmark as run
+    from pipeline.profiling.kernels import benchmark as run
 
     run(load_params())
 

@@ -15,7 +15,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
-from pipeline.params import PackedMethod, Params, load_params
+from pipeline.config.params import PackedMethod, Params, load_params
 
 # No test asserts a time, and a busy machine can pause one for long.
 settings.register_profile("untimed", deadline=None)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from pipeline.ablation.comparison import LEAST_POINTS, REFERENCE, Comparison
-from pipeline.words import listed, span
+from pipeline.report.text import format_range, join_words
 
 # A setting on every architecture that it is trained on.
 _Setting = list[Comparison]
@@ -69,10 +69,12 @@ def _buys_costs(rows: _Setting) -> bool:
 
 
 def _points(rows: _Setting) -> str:
-    return f"{span((abs(each.change.value) for each in rows), 2)} points"
+    return f"{format_range((abs(each.change.value) for each in rows), 2)} points"
 
 
 def _costs(rows: _Setting) -> str:
     return "; ".join(
-        f"{listed(said)} on {each.outcome.architecture}" for each in rows if (said := costs(each))
+        f"{join_words(said)} on {each.outcome.architecture}"
+        for each in rows
+        if (said := costs(each))
     )

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from pipeline.ablation.plan import Plan, Training
 from pipeline.ablation.results import Result, Run
-from pipeline.memory import MIB
-from pipeline.ratios import Estimate, paired_difference
+from pipeline.common.units import MIB
+from pipeline.report.statistics import Estimate, paired_difference
 
 # The ingredient of the references' own rows.
 REFERENCE = "reference"

@@ -9,9 +9,9 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
 from pipeline.ablation.comparison import REFERENCE, Comparison
-from pipeline.figures.style import COLOURS, in_order
-from pipeline.ratios import Estimate
-from pipeline.words import NO_DIFFERENCE
+from pipeline.report.figures.style import COLOURS, in_order
+from pipeline.report.statistics import Estimate
+from pipeline.report.text import NO_DIFFERENCE
 
 _COLOURS = {
     "lower with every seed": COLOURS[1],

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipeline.errors import PipelineError
-from pipeline.params import Architecture, Method, Name, Params, Section
-from pipeline.recipes import changed, read_yaml
+from pipeline.common.errors import PipelineError
+from pipeline.config.params import Architecture, Method, Name, Params, Section
+from pipeline.config.recipes import changed, load_yaml
 
 PLAN_FILE = Path("ablation/variants.yaml")
 
@@ -99,7 +99,7 @@ def load_plan(params: Params) -> Plan:
         PipelineError: it is missing or not valid; a recipe cannot be, or changes nothing; or an
             ingredient compares what is not trained.
     """
-    file = read_yaml(PLAN_FILE, PlanFile)
+    file = load_yaml(PLAN_FILE, PlanFile)
     groups = (
         (file.variants.torch, params.groups.torch),
         (file.variants.packed, params.groups.packed),

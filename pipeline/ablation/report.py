@@ -7,11 +7,11 @@ from pipeline.ablation.figure import draw
 from pipeline.ablation.plan import load_plan
 from pipeline.ablation.results import read_result
 from pipeline.ablation.summary import render
-from pipeline.figures.style import STYLE, save
-from pipeline.outputs import whole_directory
-from pipeline.params import Params
-from pipeline.paths import REPORTS
-from pipeline.progress import say
+from pipeline.common.atomic import atomic_directory
+from pipeline.common.console import echo
+from pipeline.config.params import Params
+from pipeline.config.paths import REPORTS
+from pipeline.report.figures.style import STYLE, save
 
 FOLDER = REPORTS / "ablation"
 
@@ -28,8 +28,8 @@ def report(params: Params) -> None:
         name: read_result(name, training, params) for name, training in plan.trainings.items()
     }
     comparisons = compare(plan, results)
-    with whole_directory(FOLDER) as temporary, mpl.rc_context(STYLE):
+    with atomic_directory(FOLDER) as temporary, mpl.rc_context(STYLE):
         tabulate(comparisons).to_csv(temporary / "table.csv", index=False, lineterminator="\n")
         save(draw(comparisons), temporary, "figure")
         (temporary / "summary.md").write_text(render(plan, comparisons, results), encoding="utf-8")
-    say(f"{FOLDER}/summary.md written")
+    echo(f"{FOLDER}/summary.md written")

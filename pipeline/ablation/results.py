@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.ablation.plan import Training
-from pipeline.errors import PipelineError
-from pipeline.outputs import write_text
-from pipeline.params import Params
+from pipeline.common.atomic import write_text
+from pipeline.common.errors import PipelineError
+from pipeline.config.params import Params
 
 RESULTS = Path("ablation/results")
 
@@ -35,7 +35,7 @@ class Run(BaseModel):
 
 
 class Environment(BaseModel):
-    """The machine: see `pipeline.environment`."""
+    """The machine: see `pipeline.common.machine`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from pipeline.ablation.plan import load_plan
 from pipeline.ablation.results import Run
-from pipeline.engine import create_engine, load_data
-from pipeline.evaluate import evaluate
-from pipeline.memory import PeakMemory
-from pipeline.outputs import write_text
-from pipeline.params import Params
-from pipeline.train import layer_widths
-from pipeline.trials import train_fully
-from pipeline.warm_up import load_code
+from pipeline.common.atomic import write_text
+from pipeline.config.params import Params
+from pipeline.engines.engine import create_engine, load_data
+from pipeline.profiling.memory import PeakMemory
+from pipeline.profiling.warm_up import load_code
+from pipeline.training.evaluate import evaluate
+from pipeline.training.train import layer_widths
+from pipeline.training.trials import train_fully
 
 
 def run(params: Params, variant: str, architecture: str, seed: int, output: Path) -> None:

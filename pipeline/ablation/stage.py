@@ -5,12 +5,12 @@ import time
 
 from pipeline.ablation.plan import load_plan
 from pipeline.ablation.results import Result, Run, settings, write_result
-from pipeline.data import store
-from pipeline.environment import describe_environment
-from pipeline.fresh_process import output_of
-from pipeline.memory import MIB
-from pipeline.params import Params
-from pipeline.progress import progress, say
+from pipeline.common.console import echo, progress
+from pipeline.common.machine import describe_environment
+from pipeline.common.units import MIB
+from pipeline.config.params import Params
+from pipeline.data import dataset
+from pipeline.profiling.fresh_process import output_of
 
 
 def ablate(params: Params, variant: str) -> None:
@@ -20,7 +20,7 @@ def ablate(params: Params, variant: str) -> None:
         PipelineError: an unknown variant, missing data, or a training that failed.
     """
     training = load_plan(params).training(variant)
-    store.check_present()
+    dataset.check_present()
     started = time.monotonic()
     cases = [(name, seed) for name in training.architectures for seed in params.seeds]
     runs: list[Run] = []
@@ -38,4 +38,4 @@ def ablate(params: Params, variant: str) -> None:
     environment = json.loads(describe_environment(params.train.threads, started))
     content = {**settings(training, params), "environment": environment, "runs": runs}
     path = write_result(variant, Result.model_validate(content))
-    say(f"{path} written")
+    echo(f"{path} written")

@@ -8,10 +8,10 @@ from pipeline.ablation.comparison import ALIKE_COSTS, LEAST_POINTS, REFERENCE, C
 from pipeline.ablation.plan import Ingredient, Plan
 from pipeline.ablation.results import Result
 from pipeline.ablation.tried import tried
-from pipeline.captions import captioned
-from pipeline.markdown import markdown
-from pipeline.summary.machine import machine_in_words
-from pipeline.words import NO_DIFFERENCE, chance_of_one_sign, listed, span
+from pipeline.report.captions import captioned
+from pipeline.report.markdown import markdown
+from pipeline.report.summary.machine import machine_in_words
+from pipeline.report.text import NO_DIFFERENCE, chance_of_one_sign, format_range, join_words
 
 CAPTION = (
     "What happens to test accuracy when something of a recipe is changed. Bold is the ingredient "
@@ -79,7 +79,7 @@ def _keys(comparison: Comparison) -> str:
         f"{key.replace('_', ' ')} {_value(own)} → {_value(other)}"
         for key, (own, other) in pairs.items()
     ]
-    return f" They differ in {listed(words)}."
+    return f" They differ in {join_words(words)}."
 
 
 def _value(value: object) -> str:
@@ -94,9 +94,9 @@ def _verdict(comparison: Comparison) -> str:
     else:
         verb = "buys" if change.value < 0 else "costs"
         sizes = (abs(change.lower), abs(change.upper))
-        accuracy = f"{verb} {abs(change.value):.2f} points ({span(sizes, 2)} over seeds)"
+        accuracy = f"{verb} {abs(change.value):.2f} points ({format_range(sizes, 2)} over seeds)"
     more = costs(comparison)
-    return f"{accuracy} and takes {listed(more)}" if more else accuracy
+    return f"{accuracy} and takes {join_words(more)}" if more else accuracy
 
 
 def _rows(comparisons: list[Comparison]) -> Iterator[list[str]]:

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from pipeline.errors import PipelineError
-from pipeline.markdown import markdown
-from pipeline.paths import TRIALS
+from pipeline.common.errors import PipelineError
+from pipeline.config.paths import TRIALS
+from pipeline.report.markdown import markdown
 
 _COLUMNS = ["question", "architecture", "method", "changes", "seed", "validation_accuracy"]
 
@@ -13,7 +13,7 @@ def tried() -> str:
     """Return a section: of every question, the best and the worst of what was tried.
 
     Raises:
-        PipelineError: search/trials.csv is missing or damaged.
+        PipelineError: ablation/trials.csv is missing or damaged.
     """
     try:
         trials = pd.read_csv(TRIALS)[_COLUMNS]
@@ -34,9 +34,9 @@ def tried() -> str:
         [
             "## What the search tried",
             f"The recipes were chosen by the {len(trials)} trials of "
-            "[trials.csv](../../search/trials.csv): one recipe for both networks, by validation "
+            "[trials.csv](../../ablation/trials.csv): one recipe for both networks, by validation "
             "accuracy and cost, so that not every best one was taken; "
-            "`python -m pipeline search` runs those of [search.yaml](../../search.yaml) that have "
+            "`python -m pipeline search` runs those of [search.yaml](../../ablation/search.yaml) that have "
             "no row yet. Below, the best and the worst combination of each question, the mean over "
             "their seeds. Questions began from the recipe of their day: compare within a line. "
             "What is no key of params.yaml was a prototype that did not pay.",

@@ -1,1 +1,1 @@
-"""The dataset: found, verified, split, stored as uint8, loaded as NumPy arrays."""
+"""The split dataset, as training reads it."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # As NumPy's: no header of numbers is longer.
-_MOST_HEADER = 10_000
+_MAX_HEADER = 10_000
 _HEADER = re.compile(
     r"\{'descr': ?'(?P<dtype>[<>|=]?[a-zA-Z]\d{0,3})',"
     r" ?'fortran_order': ?(?P<by_column>False|True),"
@@ -61,7 +61,7 @@ def parse(content: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Raises:
         ValueError: as of `read`.
     """
-    layout = _layout(io.BytesIO(content[: 2 * _MOST_HEADER].tobytes()), content.size)
+    layout = _layout(io.BytesIO(content[: 2 * _MAX_HEADER].tobytes()), content.size)
     return layout.shaped(content[layout.offset :])
 
 
@@ -71,7 +71,7 @@ def _layout(file: BinaryIO, size: int) -> _Layout:
         raise ValueError("it does not begin as one")
     bytes_of_length = 2 if start[6] == 1 else 4
     length = int.from_bytes(file.read(bytes_of_length), "little")
-    if length > _MOST_HEADER:
+    if length > _MAX_HEADER:
         raise ValueError(f"its header would have {length} bytes")
     header = _HEADER.fullmatch(file.read(length).decode("latin-1"))
     offset = file.tell()

@@ -1,1 +1,1 @@
-"""The trained network put to use, against what one would pick instead."""
+"""The trained network put to use, and compared with other runtimes."""

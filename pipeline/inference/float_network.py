@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from pipeline.errors import PipelineError
-from pipeline.packed_engine.container import (
-    MOST_BYTES,
-    MOST_HEADER,
+from pipeline.common.errors import PipelineError
+from pipeline.common.tensors_file import (
+    MAX_BYTES,
+    MAX_HEADER,
     InvalidError,
     Kind,
     first_error,
@@ -31,10 +31,10 @@ _NORMALIZATION = ("weight", "bias", "running_mean", "running_var")
 _TENSORS_A_LAYER = 2 + len(_NORMALIZATION)
 _BYTES = {"F32": 4, "I64": 8}
 # Of a layer, as an architecture's name or an image's size may have it.
-_MOST_WIDTH = 1 << 24
+_MAX_WIDTH = 1 << 24
 # A weight takes 32 times the bytes that it does in bits, and the header has the names of more
 # arrays.
-_KIND = Kind("float network", 32 * MOST_BYTES, 4 * MOST_HEADER, {})
+_KIND = Kind("float network", 32 * MAX_BYTES, 4 * MAX_HEADER, {})
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def load_folded(path: Path) -> list[Linear]:
 
 class _Entry(BaseModel):
     dtype: str
-    shape: tuple[Annotated[int, Field(ge=1, le=_MOST_WIDTH)], ...]
+    shape: tuple[Annotated[int, Field(ge=1, le=_MAX_WIDTH)], ...]
 
 
 def _announced(header: dict[str, object]) -> tuple[int, int]:

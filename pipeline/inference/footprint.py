@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from pipeline.data import store
+from pipeline.common.atomic import write_text
+from pipeline.data import dataset
 from pipeline.inference.runtimes import Files, find_runtime
-from pipeline.memory import PeakMemory
-from pipeline.outputs import write_text
+from pipeline.profiling.memory import PeakMemory
 
 _IMAGES = 1000
 _CALLS = 3
@@ -19,7 +19,7 @@ def footprint(files: Files, runtime: str, threads: int, output: Path) -> None:
         PipelineError: an unknown runtime, missing data or a damaged model.
     """
     memory = PeakMemory()
-    images = store.load_test().images[:_IMAGES].copy()
+    images = dataset.load_test().images[:_IMAGES].copy()
     network = find_runtime(runtime).build(files, threads)
     prepared = network.prepare(images)
     for _ in range(_CALLS):

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.data import store
+from pipeline.common.atomic import write_text
+from pipeline.config.params import InferenceParams
+from pipeline.data import dataset
 from pipeline.inference.runtimes import Files, Images, Network, Scores, find_runtime
-from pipeline.outputs import write_text
-from pipeline.params import InferenceParams
-from pipeline.quiet import let_threads_sleep
+from pipeline.profiling.quiet import let_threads_sleep
 
 
 class Row(BaseModel):
@@ -53,7 +53,7 @@ def race(
     Raises:
         PipelineError: an unknown runtime, missing data or a damaged model.
     """
-    test = store.load_test()
+    test = dataset.load_test()
     networks = {name: find_runtime(name).build(files, threads) for name in runtimes}
     confusion = {
         name: _confusion(network, test.images, test.labels) for name, network in networks.items()

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import PipelineError
+from pipeline.common.errors import PipelineError
+from pipeline.config.names import PACKED, PASSES
 from pipeline.inference.float_network import load_folded
-from pipeline.paths import PACKED, PASSES
 
 Images = NDArray[np.uint8]
 Scores = NDArray[np.float32]
@@ -73,8 +73,8 @@ def _scaled(images: Images) -> Scores:
 
 
 def _packed_network(model: Path, threads: int) -> Network:
-    from pipeline.packed_engine.model import load
-    from pipeline.packed_engine.predictor import Predictor
+    from pipeline.engines.packed.model import load
+    from pipeline.engines.packed.predictor import Predictor
 
     predictor = Predictor(load(model), threads)
     return Network(np.ascontiguousarray, predictor.scores, model.stat().st_size)

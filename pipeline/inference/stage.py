@@ -9,19 +9,20 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.data import store
-from pipeline.environment import describe_environment
-from pipeline.errors import PipelineError
-from pipeline.fresh_process import output_of
+from pipeline.artifacts.runs import read_metrics
+from pipeline.common.atomic import atomic_directory
+from pipeline.common.console import echo, progress
+from pipeline.common.errors import PipelineError
+from pipeline.common.machine import describe_environment
+from pipeline.common.units import MIB
+from pipeline.config.names import BASELINE, PACKED, PASSES
+from pipeline.config.params import Params
+from pipeline.config.paths import INFERENCE, model_path, run_name
+from pipeline.data import dataset
 from pipeline.inference.float_network import load_folded
 from pipeline.inference.race import Race
 from pipeline.inference.runtimes import RUNTIMES, Files, skipped
-from pipeline.memory import MIB
-from pipeline.outputs import whole_directory
-from pipeline.params import BASELINE, Params
-from pipeline.paths import INFERENCE, PACKED, PASSES, model_path, run_name
-from pipeline.progress import progress, say
-from pipeline.run_metrics import read_metrics
+from pipeline.profiling.fresh_process import output_of
 
 
 def infer(params: Params, architecture: str) -> None:
@@ -37,11 +38,11 @@ def infer(params: Params, architecture: str) -> None:
             did.
     """
     params.check_known(architecture)
-    store.check_present()
+    dataset.check_present()
     started = time.monotonic()
     reasons = skipped()
     for name, reason in reasons.items():
-        say(f"{name} is skipped: {reason}")
+        echo(f"{name} is skipped: {reason}")
     runtimes = [name for name in RUNTIMES if name not in reasons]
     seed = params.seeds[0]
     trained = {
@@ -88,11 +89,11 @@ def infer(params: Params, architecture: str) -> None:
         ]
     )
     folder = INFERENCE / architecture
-    with whole_directory(folder) as whole:
+    with atomic_directory(folder) as whole:
         rounds.to_csv(whole / "rounds.csv", index=False, lineterminator="\n")
         table.to_csv(whole / "runtimes.csv", index=False, lineterminator="\n")
         (whole / "environment.json").write_text(describe_environment(params.train.threads, started))
-    say(f"{folder}/ written")
+    echo(f"{folder}/ written")
 
 
 def _write_onnx(files: Files, runtimes: list[str]) -> None:

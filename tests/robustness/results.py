@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.markdown import markdown
+from pipeline.report.markdown import markdown
 from tests.robustness.checks import CHECKS
 
 ROOT = Path(__file__).parents[2]

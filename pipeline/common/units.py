@@ -1,0 +1,4 @@
+"""Units that figures are given in."""
+
+# Bytes of a mebibyte.
+MIB = 1024 * 1024

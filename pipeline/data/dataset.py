@@ -1,0 +1,196 @@
+"""The split dataset, as training reads it: a .npy file an array, and their checksums."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.common import checksum
+from pipeline.common.errors import PipelineError
+from pipeline.common.serialization import load_json
+from pipeline.config.params import DataParams
+from pipeline.config.paths import DATA
+from pipeline.data import npy
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images (count, pixels) and labels (count), both uint8."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The three parts of the dataset, and what its labels mean.
+
+    Attributes:
+        pixels: how many pixels an image has: the width of the first layer.
+        sha256: of the checksums of what `fetch` wrote.
+    """
+
+    train: Part
+    validation: Part
+    test: Part
+    class_names: tuple[str, ...]
+    pixels: int
+    sha256: str
+
+
+Encode = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
+
+def load(folder: Path = DATA, encode: Encode | None = None) -> Dataset:
+    """Load and verify what `fetch` wrote; what happens to the files afterwards does not matter.
+
+    Args:
+        folder: where it is.
+        encode: what to make of the images of each part, (count, pixels), before the next part
+            is read: so that no more than one part is ever held as it was stored.
+
+    Raises:
+        PipelineError: a file is missing, or differs from what `fetch` wrote.
+    """
+    description = _read_description(folder)
+    parts: dict[str, Part] = {}
+    widths = set()
+    for name in PARTS:
+        part = _read_part(folder, name, description)
+        widths.add(part.images.shape[1])
+        images = part.images if encode is None else encode(part.images)
+        parts[name] = Part(images, part.labels)
+        # Not held while the next part is read.
+        del part, images
+    if len(widths) > 1:
+        raise PipelineError(
+            f"{folder}/ has images of several sizes. Run `dvc repro fetch --force`."
+        )
+    return Dataset(
+        **parts,
+        class_names=description.class_names,
+        pixels=widths.pop(),
+        sha256=_of_all(description),
+    )
+
+
+def load_test(folder: Path = DATA) -> Part:
+    """Load and verify the test set alone.
+
+    Raises:
+        PipelineError: a file is missing, or differs from what `fetch` wrote.
+    """
+    return _read_part(folder, "test", _read_description(folder))
+
+
+@dataclass(frozen=True)
+class _Description:
+    class_names: tuple[str, ...]
+    sha256: dict[str, str]
+
+
+def _read_part(folder: Path, name: str, description: _Description) -> Part:
+    files = (f"{name}-images.npy", f"{name}-labels.npy")
+    images, labels = (_read_array(folder / file, description.sha256[file]) for file in files)
+    # The checksums are in the same folder: they do not tell who wrote it.
+    classes = len(description.class_names)
+    if images.ndim != 2 or labels.shape != images.shape[:1] or 0 in images.shape:
+        problem = "does not hold a label an image"
+    elif labels.max() >= classes:
+        problem = f"has label {labels.max()}, where there are {classes} classes"
+    else:
+        return Part(images, labels)
+    raise PipelineError(f"{folder / files[1]} {problem}. Run `dvc repro fetch --force`.")
+
+
+def check_split(data: Dataset, params: DataParams, folder: Path = DATA) -> None:
+    """Raise PipelineError unless `data` has as many images as `params` asks for."""
+    held = len(data.train), len(data.validation)
+    asked = params.train_images, params.validation_images
+    if held != asked:
+        raise PipelineError(
+            f"{folder}/ holds {held[0]} training and {held[1]} validation images, and params.yaml "
+            f"asks for {asked[0]} and {asked[1]}: run `dvc repro fetch` or `python -m pipeline "
+            "fetch` again"
+        )
+
+
+def check_unchanged(data: Dataset, folder: Path = DATA) -> None:
+    """Raise PipelineError unless `folder` still holds what `data` was loaded from.
+
+    DVC notes as a stage's input what is there when the stage has ended.
+    """
+    try:
+        description = _read_description(folder)
+        same = _of_all(description) == data.sha256 and all(
+            checksum.sha256_file(folder / name) == expected
+            for name, expected in description.sha256.items()
+        )
+    except (PipelineError, OSError):
+        same = False
+    if not same:
+        raise PipelineError(
+            f"{folder}/ was changed while it was in use, and the result belongs to what it held "
+            "before: nothing was written. Run `dvc repro`: it brings the data back, and goes on "
+            "from the last checkpoint."
+        )
+
+
+def _of_all(description: _Description) -> str:
+    return checksum.sha256_bytes(json.dumps(description.sha256, sort_keys=True).encode())
+
+
+def _read_array(path: Path, expected: str) -> NDArray[np.uint8]:
+    try:
+        # Read once: what is verified is what is used, whoever writes to the file meanwhile.
+        content = np.fromfile(path, np.uint8)
+        actual = checksum.sha256_bytes(content.data)
+        if actual != expected:
+            raise PipelineError(
+                f"{path} is not what fetch wrote: run `dvc repro fetch --force`.\n"
+                f"  sha256:   {actual}\n  expected: {expected}"
+            )
+        return npy.parse(content)
+    except (OSError, ValueError) as error:
+        raise PipelineError(f"cannot read {path}: {error}. Run `dvc repro fetch`.") from error
+
+
+def check_present(folder: Path = DATA) -> None:
+    """Raise PipelineError, saying what to run, unless `fetch` has written the dataset."""
+    if not (folder / "dataset.json").exists():
+        raise PipelineError(
+            f"{folder}/ has no dataset: run `dvc repro fetch` or `python -m pipeline fetch` first"
+        )
+
+
+def _read_description(folder: Path) -> _Description:
+    path = folder / "dataset.json"
+    try:
+        content = load_json(path)
+        names, sums = content.get("class_names"), content.get("sha256")
+        expected = {f"{part}-{kind}.npy" for part in PARTS for kind in ("images", "labels")}
+        if not (
+            isinstance(names, list)
+            and isinstance(sums, dict)
+            and names
+            and sums.keys() == expected
+            and all(isinstance(text, str) for text in (*names, *sums.values()))
+        ):
+            raise ValueError("it does not describe a dataset")
+    except FileNotFoundError as error:
+        raise PipelineError(
+            f"{path} is missing: run `dvc repro fetch` or `python -m pipeline fetch` first"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise PipelineError(
+            f"cannot read {path}: {error}. Run `dvc repro fetch --force`."
+        ) from error
+    return _Description(tuple(names), sums)

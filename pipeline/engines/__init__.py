@@ -1,0 +1,1 @@
+"""What trains and predicts: one protocol, in float32 with torch or in packed bits."""

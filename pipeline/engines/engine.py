@@ -1,0 +1,129 @@
+"""The protocol that every engine fulfils, and the one place that chooses an engine.
+
+The loop, the profile and the data know this protocol and NumPy alone. An engine's own
+imports (torch, say) happen when it is chosen, and in no process that chose another.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config.params import Method, PackedMethod
+from pipeline.data import dataset
+from pipeline.data.dataset import Dataset
+from pipeline.data.gamma import brighten_in_place
+
+
+class Engine(Protocol):
+    """A network in training.
+
+    Attributes:
+        kept_between_steps: the kinds of `ledger` whose bytes are held after a step, too.
+    """
+
+    kept_between_steps: tuple[str, ...]
+
+    def train_batch(
+        self,
+        images: NDArray[np.uint8],
+        index: NDArray[np.int64],
+        labels: NDArray[np.uint8],
+        learning_rate: float,
+        progress: float,
+    ) -> None:
+        """Take one step: forward, backward, update, clip.
+
+        Args:
+            images: (images, bytes) uint8: all that there are, as `load_data` gives them.
+            index: (batch) int64: the rows of `images` that make the batch, at least 2.
+            labels: (batch) uint8, below the number of classes.
+            learning_rate: of this step, already scheduled.
+            progress: the share of all steps already taken, in [0, 1).
+        """
+
+    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (batch, classes) class scores of the network as it predicts.
+
+        Args:
+            images: (batch, bytes) uint8, as `load_data` gives them, batch at least 1.
+        """
+
+    def save(self, path: Path) -> None:
+        """Write the model to `path`: tensors and numbers only, nothing executable."""
+
+    def state(self) -> Mapping[str, NDArray[np.generic]]:
+        """Return all that the steps so far leave to the next, by name, as `restore` takes it.
+
+        Every array has one or two dimensions, and the same name, shape and dtype at any time of
+        the training, before the first step too. Arrays may be the engine's own memory: they are
+        not written to, and change with the next step.
+        """
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take the next step as the engine whose `state` this is would have taken it.
+
+        Args:
+            state: of the same names, shapes and dtypes as this engine's own.
+
+        Raises:
+            ValueError: a number in it is impossible; the engine is as it was.
+        """
+
+    def parameter_count(self) -> int:
+        """Return how many numbers or bits training learns."""
+
+    def phase_seconds(self) -> Mapping[str, float]:
+        """Return the seconds that all steps so far spent in each of `pipeline.engines.phases.PHASES`."""
+
+    def tell_normalization_apart(self) -> None:
+        """Let normalization, from now on, be a phase of its own, where that costs time."""
+
+    def ledger(
+        self, images: NDArray[np.uint8], index: NDArray[np.int64], labels: NDArray[np.uint8]
+    ) -> Mapping[str, int]:
+        """Return the bytes that a training step on this batch holds, by kind.
+
+        The kinds are weights, gradients, optimizer_state, saved_activations (all that is kept
+        between forward and backward), input (the batch as the network reads it) and temporaries
+        (what else is held at the step's peak). Called after a step.
+        """
+
+
+def create_engine(method: Method, widths: list[int], *, seed: int, threads: int) -> Engine:
+    """Build a freshly initialized network.
+
+    Args:
+        method: of `methods` in params.yaml.
+        widths: of all layers, the input's pixels first and the classes last.
+        seed: of the initialization and of every random draw in training.
+        threads: how many the engine may use.
+    """
+    if isinstance(method, PackedMethod):
+        from pipeline.engines.packed.engine import PackedEngine
+
+        return PackedEngine(method, widths, seed=seed, threads=threads)
+    from pipeline.engines.torch.engine import TorchEngine
+
+    return TorchEngine(method, widths, seed=seed, threads=threads)
+
+
+def load_data(method: Method) -> Dataset:
+    """Load the dataset with its images as the method's engine holds them.
+
+    The torch engine holds uint8 pixels, a byte each; the packed engine two pixels a byte.
+
+    Raises:
+        PipelineError: missing or damaged data.
+    """
+    if not isinstance(method, PackedMethod):
+        return dataset.load(encode=lambda images: brighten_in_place(images, method.pixel_gamma))
+    from pipeline.engines.packed.encoding import encode
+
+    return dataset.load(
+        encode=lambda images: encode(
+            brighten_in_place(images, method.pixel_gamma), method.pixel_bits
+        )
+    )

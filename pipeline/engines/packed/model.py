@@ -1,0 +1,304 @@
+"""The network that predicts: packed weights, integer thresholds, and the file that holds them.
+
+Batch normalization and sign fold into a comparison of integers: scale s + shift >= 0 is
+s >= threshold where the scale is positive; where it is negative, the feature's weights are
+negated, which negates s.
+
+The file is a safetensors container (a JSON header and arrays, nothing executable). Its metadata
+has one entry, named after the format: the version, the widths, the bits of a pixel, the gamma of
+the curve before them, the number of passes, and a SHA-256 of all of that.
+
+A network trained with stochastic activations may predict by the mean score of several passes. What
+is drawn at random in training is then spread evenly: with R passes, each feature adds each of the R
+middles of equal parts of (-1, 1) to its activation in one of them, neighbours in different ones.
+That is stratified sampling, of less variance than R draws; the draws are part of the thresholds, so
+that a prediction is the same every time.
+"""
+
+import hashlib
+import json
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors.numpy import save
+
+from pipeline.common.errors import PipelineError, printable
+from pipeline.common.tensors_file import (
+    METADATA,
+    InvalidError,
+    first_error,
+    parse,
+    read_arrays,
+    read_header,
+    require,
+)
+from pipeline.config.params import Gamma, Passes
+from pipeline.engines.packed.layer import BinaryLayer
+from pipeline.engines.packed.normalization import EPSILON
+
+_T = TypeVar("_T", bound=np.generic)
+
+FORMAT = "packed-network"
+VERSION = 2
+# Sums up to here are exact in float32, in which scores are computed.
+_MAX_SUM = 2**24 - 1
+# Every sum of so many pixels of 4 bits is.
+_MAX_WIDTH = _MAX_SUM // 15
+# Half of what float32 holds, for what rounding adds.
+_MAX_SCORE = float(np.finfo(np.float32).max) / 2
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """bits = x Wb^T >= thresholds of a pass. (N, ceil(K / 8)) uint8; (passes, N) int32."""
+
+    bits: NDArray[np.uint8]
+    thresholds: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """scores = scale (x Wb^T) + shift. bits as in Hidden; scale, shift: (classes) float32."""
+
+    bits: NDArray[np.uint8]
+    scale: NDArray[np.float32]
+    shift: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PackedModel:
+    """Layers that predict.
+
+    Attributes:
+        widths: of all layers, pixels first and classes last.
+        pixel_bits: how many bits of a pixel the first layer reads, 1 to 4.
+        pixel_gamma: of the curve that pixels go through before: see `pipeline.data.gamma`.
+        passes: whose mean score is the prediction.
+        hidden: all layers but the last.
+        last: the layer of class scores.
+    """
+
+    widths: tuple[int, ...]
+    pixel_bits: int
+    pixel_gamma: int
+    passes: int
+    hidden: tuple[Hidden, ...]
+    last: Scores
+
+    def save(self, path: Path) -> None:
+        """Write the model to `path`."""
+        tensors = self._tensors()
+        header: dict[str, object] = {
+            "version": VERSION,
+            "widths": self.widths,
+            "pixel_bits": self.pixel_bits,
+            "pixel_gamma": self.pixel_gamma,
+            "passes": self.passes,
+        }
+        header["sha256"] = _digest(header, tensors)
+        # One entry: the order of several would differ from file to file. Serialized in memory
+        # first, so that a full disk is an OSError like any other.
+        path.write_bytes(save(tensors, {FORMAT: json.dumps(header)}))
+
+    def _tensors(self) -> dict[str, NDArray[np.generic]]:
+        tensors: dict[str, NDArray[np.generic]] = {}
+        for index, layer in enumerate((*self.hidden, self.last)):
+            for name, array in vars(layer).items():
+                tensors[f"layers.{index}.{name}"] = array
+        return tensors
+
+
+def fold(
+    layers: Sequence[BinaryLayer], pixel_bits: int, pixel_gamma: int, passes: int
+) -> PackedModel:
+    """Return the model that predicts as `layers` do with their running statistics.
+
+    Raises:
+        PipelineError: what the layers have learned is no number, or too large for one.
+    """
+    folded = [_fold_hidden(layer, passes) for layer in layers[:-1]]
+    last = layers[-1]
+    scale, shift = _normalization(last)
+    return PackedModel(
+        widths=(layers[0].inputs, *(layer.outputs for layer in layers)),
+        pixel_bits=pixel_bits,
+        pixel_gamma=pixel_gamma,
+        passes=passes,
+        hidden=tuple(folded),
+        last=Scores(last.weights.pack(0.0), scale.astype(np.float32), shift.astype(np.float32)),
+    )
+
+
+def _normalization(layer: BinaryLayer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return scale and shift of the running statistics, (N) float64."""
+    gain, bias = (row.ravel()[: layer.outputs] for row in _rows(layer.normalization.parameters))
+    mean, variance = (row.ravel()[: layer.outputs] for row in _rows(layer.normalization.running))
+    scale = gain / np.sqrt(variance + EPSILON)
+    shift = bias - mean * scale
+    if not _largest_score(scale, shift) <= _MAX_SCORE:
+        raise PipelineError(
+            "the training diverged: batch normalization is no number, or beyond float32. Lower "
+            "the method's learning_rate in params.yaml."
+        )
+    return scale, shift
+
+
+def _largest_score(scale: NDArray[np.floating], shift: NDArray[np.floating]) -> float:
+    """Return the largest absolute score that any sum may give; not a number where one is not."""
+    return float((np.abs(scale.astype(np.float64)) * _MAX_SUM + np.abs(shift)).max())
+
+
+def _rows(panels: NDArray[np.float32]) -> NDArray[np.float64]:
+    return panels.astype(np.float64).transpose(1, 0, 2)
+
+
+def _fold_hidden(layer: BinaryLayer, passes: int) -> Hidden:
+    scale, shift = _normalization(layer)
+    part = (np.arange(passes)[:, None] + np.arange(layer.outputs)) % passes
+    # 0 for a single pass: the plain sign.
+    shift = shift + ((2 * part + 1) / passes - 1)
+    flip = scale < 0
+    bits = layer.weights.pack(0.0)
+    ones = np.packbits(np.ones(layer.inputs, np.uint8), bitorder="little")
+    bits[flip] ^= ones
+    # Where the scale is 0, the bit is the shift's sign whatever s is.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = np.where(scale == 0, np.where(shift >= 0, -np.inf, np.inf), -shift / scale)
+    exact = np.ceil(np.where(flip, -crossing, crossing))
+    thresholds = np.clip(exact, -_MAX_SUM, _MAX_SUM).astype(np.int32)
+    return Hidden(bits, thresholds)
+
+
+def _digest(header: dict[str, object], tensors: dict[str, NDArray[np.generic]]) -> str:
+    """Return the checksum of all arrays, and of the header but for its version and checksum."""
+    covered = [header[key] for key in ("widths", "pixel_bits", "pixel_gamma", "passes")]
+    digest = hashlib.sha256(json.dumps(covered).encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].tobytes())
+    return digest.hexdigest()
+
+
+def load(path: Path) -> PackedModel:
+    """Load and validate what `PackedModel.save` wrote.
+
+    Whatever the file holds, it takes no more memory than a few times the file's size.
+
+    Raises:
+        PipelineError: the file is missing, damaged, of another format or version, or does
+            not hold what its header says; the message says which.
+    """
+    try:
+        # A pipe would be waited for.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise PipelineError(f"cannot read {path}: it is not a file. Name a model's file")
+        with path.open("rb") as file:
+            entries = read_header(file)
+            header = _header(entries.pop(METADATA, None))
+            tensors = read_arrays(file, entries)
+        return _validate(header, tensors)
+    except OSError as error:
+        raise PipelineError(f"cannot read {path}: {error.strerror}") from error
+    except InvalidError as error:
+        raise PipelineError(f"{path} is not a valid model: {error}. {error.remedy}") from error
+
+
+class _Header(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    version: int
+    widths: Annotated[list[Annotated[int, Field(ge=1, le=_MAX_WIDTH)]], Field(min_length=2)]
+    pixel_bits: Annotated[int, Field(ge=1, le=4)]
+    pixel_gamma: Gamma
+    passes: Passes
+    sha256: str
+
+
+class _VersionError(InvalidError):
+    remedy = "Use the program's version that wrote it, or train the model again"
+
+
+def _validate(header: _Header, tensors: dict[str, NDArray[np.generic]]) -> PackedModel:
+    widths = header.widths
+    expected = _digest(header.model_dump(), tensors)
+    require(header.sha256 == expected, "its checksum does not fit")
+    hidden = [
+        Hidden(
+            _bits(tensors, index, fan_in, fan_out),
+            _numbers(tensors, f"layers.{index}.thresholds", np.int32, (header.passes, fan_out)),
+        )
+        for index, (fan_in, fan_out) in enumerate(pairwise(widths[:-1]))
+    ]
+    for layer in hidden:
+        # Not by absolute value: int32's least number has none.
+        fits = (layer.thresholds >= -_MAX_SUM) & (layer.thresholds <= _MAX_SUM)
+        require(bool(fits.all()), "a threshold is too large")
+    last = len(hidden)
+    scores = Scores(
+        _bits(tensors, last, widths[-2], widths[-1]),
+        _numbers(tensors, f"layers.{last}.scale", np.float32, (widths[-1],)),
+        _numbers(tensors, f"layers.{last}.shift", np.float32, (widths[-1],)),
+    )
+    for numbers in (scores.scale, scores.shift):
+        require(bool(np.isfinite(numbers).all()), "a scale or shift is not finite")
+    largest = _largest_score(scores.scale, scores.shift)
+    require(largest <= _MAX_SCORE, "a scale or shift is too large")
+    model = PackedModel(
+        tuple(widths),
+        header.pixel_bits,
+        header.pixel_gamma,
+        header.passes,
+        tuple(hidden),
+        scores,
+    )
+    unknown = set(tensors) - set(model._tensors())
+    require(not unknown, f"it has unknown arrays: {printable(', '.join(sorted(unknown)))}")
+    return model
+
+
+def _header(metadata: object) -> _Header:
+    text = metadata.get(FORMAT) if isinstance(metadata, dict) and len(metadata) == 1 else None
+    if not isinstance(text, str):
+        raise InvalidError("it is not a packed network")
+    content = parse(text, "its description")
+    version = content.get("version")
+    # First of all: another version may differ in everything else.
+    if type(version) is int and version != VERSION:
+        raise _VersionError(
+            f"it is of version {printable(str(version))}, and this program reads version {VERSION}"
+        )
+    try:
+        return _Header.model_validate(content)
+    except ValidationError as error:
+        raise InvalidError(f"in its header, {first_error(error)}") from None
+
+
+def _bits(
+    tensors: dict[str, NDArray[np.generic]], layer: int, inputs: int, outputs: int
+) -> NDArray[np.uint8]:
+    name = f"layers.{layer}.bits"
+    array = tensors.get(name)
+    require(array is not None, f"{name} is missing")
+    assert array is not None
+    expected = (outputs, -(-inputs // 8))
+    require(array.dtype == np.uint8 and array.shape == expected, f"{name} has another shape")
+    past = (0xFF << (inputs % 8)) & 0xFF if inputs % 8 else 0
+    require(not (array[:, -1].astype(np.uint8) & past).any(), f"{name} has bits past its last")
+    return np.ascontiguousarray(array, np.uint8)
+
+
+def _numbers(
+    tensors: dict[str, NDArray[np.generic]], name: str, dtype: type[_T], shape: tuple[int, ...]
+) -> NDArray[_T]:
+    array = tensors.get(name)
+    require(array is not None, f"{name} is missing")
+    assert array is not None
+    require(array.dtype == dtype and array.shape == shape, f"{name} has another shape")
+    return np.ascontiguousarray(array, dtype)

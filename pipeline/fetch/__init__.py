@@ -1,0 +1,1 @@
+"""The dataset: found, verified, split and stored as uint8."""

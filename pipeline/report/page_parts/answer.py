@@ -1,0 +1,81 @@
+"""The answer in words, for an architecture and batch size: what was saved, what was lost."""
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from pipeline.config.names import BASELINE
+from pipeline.report.page_parts.section import Choice, Tables
+from pipeline.report.text import NO_DIFFERENCE, format_range, join_words
+
+COLUMNS = {"epoch_seconds": "time an epoch", "training_memory_mib": "training memory"}
+
+
+def answers(tables: Tables) -> list[tuple[Choice, str]]:
+    """Return a paragraph, as HTML, for every architecture and batch size that was measured."""
+    # Costs have test accuracy already: see `pipeline.report.page_parts.tradeoff`.
+    rest = tables["accuracy"].drop(columns="test_accuracy")
+    merged = tables["costs"].merge(rest, on=["architecture", "method"])
+    return [
+        ({"architecture": str(architecture), "batch_size": str(batch)}, _answer(case))
+        for (architecture, batch), case in merged.groupby(
+            ["architecture", "batch_size"], sort=False
+        )
+    ]
+
+
+def _answer(case: pd.DataFrame) -> str:
+    """Say it in a sentence for all methods of which the same is true."""
+    baseline = case[case["method"] == BASELINE].iloc[0]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for position, row in case[case["method"] != BASELINE].iterrows():
+        verdict = tuple(_direction(row, column) for column in COLUMNS)
+        groups.setdefault(verdict, []).append(int(str(position)))
+    # What saves most stands first.
+    ordered = sorted(groups.items(), key=lambda group: -group[0].count("less"))
+    sentences = [
+        _sentence(case.loc[positions], verdict, baseline) for verdict, positions in ordered
+    ]
+    return f"Against {BASELINE}, {' '.join(sentences)}"
+
+
+def _direction(row: "pd.Series[Any]", column: str) -> str:
+    if row[f"{column}_ratio_upper"] < 1:
+        return "less"
+    return "more" if row[f"{column}_ratio_lower"] > 1 else "about as much"
+
+
+def _sentence(group: pd.DataFrame, verdict: tuple[str, ...], baseline: "pd.Series[Any]") -> str:
+    methods = join_words([f"<strong>{escape(name)}</strong>" for name in group["method"]])
+    costs = [
+        _changed(group[f"{column}_ratio"], direction, what)
+        for (column, what), direction in zip(COLUMNS.items(), verdict, strict=True)
+    ]
+    return (
+        f"{methods} took {' and '.join(costs)}, "
+        f"{_points(baseline['test_accuracy'] - group['test_accuracy'])}, and left a model file "
+        f"{_size(group['model_kib'], baseline['model_kib'])}."
+    )
+
+
+def _changed(ratios: Iterable[float], direction: str, what: str) -> str:
+    """Give a percentage, unless the interval does not tell the two apart."""
+    if direction == "about as much":
+        return f"{direction} {what} ({NO_DIFFERENCE})"
+    percent = format_range([100 * abs(ratio - 1) for ratio in ratios], 0)
+    return f"{percent}\N{NO-BREAK SPACE}% {direction} {what}"
+
+
+def _points(lost: "pd.Series[float]") -> str:
+    if lost.min() < 0 < lost.max():
+        return f"changed test accuracy by {-lost.max():+.1f} to {-lost.min():+.1f} points"
+    verb = "lost" if lost.max() > 0 else "gained"
+    return f"{verb} {format_range(lost.abs(), 1)} points of test accuracy"
+
+
+def _size(kib: "pd.Series[float]", baseline: float) -> str:
+    if (kib.round() == round(baseline)).all():
+        return "of the same size"
+    return f"of {format_range(kib, 0)} KiB in place of {baseline:,.0f}"

@@ -1,0 +1,1 @@
+"""The one epoch loop, evaluation, checkpoints, schedules."""

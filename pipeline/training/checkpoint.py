@@ -1,0 +1,256 @@
+"""A training run that was interrupted goes on where it was, to the same bytes.
+
+A checkpoint is checkpoints/NAME.safetensors: the engine's state and the history so far, and as
+metadata the format's version, a description of the run, and a SHA-256 of all of that. It is whole
+or not there (see `outputs`), and it is only an aid: one that is damaged, or of another run, is left
+aside with a line that says why, and one that cannot be written stops nothing.
+"""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import stat
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.common import checksum
+from pipeline.common.atomic import atomic_file
+from pipeline.common.console import echo
+from pipeline.common.errors import PipelineError, printable
+from pipeline.common.machine import processor
+from pipeline.common.tensors_file import (
+    METADATA,
+    InvalidError,
+    Kind,
+    first_error,
+    parse,
+    read_arrays,
+    read_header,
+    require,
+    write,
+)
+from pipeline.config.params import Method, PackedMethod
+from pipeline.data.dataset import Dataset
+from pipeline.engines.engine import Engine
+
+CHECKPOINTS = Path("checkpoints")
+FORMAT = "training-checkpoint"
+VERSION = 1
+# Of the training's time, at most this share is spent on checkpoints; the first comes after the
+# first epoch.
+SHARE = 0.02
+# Of the 120 layers that an architecture's name has room for, torch's take 1,400 bytes each.
+_MAX_HEADER = 1 << 18
+_HISTORY = "history"
+_TYPES: Mapping[str, type[np.generic]] = {
+    "U8": np.uint8,
+    "U16": np.uint16,
+    "I16": np.int16,
+    "I32": np.int32,
+    "I64": np.int64,
+    "F32": np.float32,
+    "F64": np.float64,
+}
+
+Row = dict[str, float]
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+def describe_run(
+    method: Method, widths: Sequence[int], batch_size: int, threads: int, seed: int, data: Dataset
+) -> dict[str, object]:
+    """Return, as JSON's types, all that a run's result is a function of."""
+    packed = isinstance(method, PackedMethod)
+    libraries = ("numpy",) if packed else ("numpy", "torch")
+    return {
+        "architecture": list(widths),
+        "recipe": method.model_dump(mode="json"),
+        "batch size": batch_size,
+        "seed": seed,
+        "data": data.sha256,
+        "code": _code(packed),
+        "libraries": {name: importlib.metadata.version(name) for name in libraries},
+        # The packed engine computes the same everywhere.
+        "machine": None if packed else {"processor": processor(), "threads": threads},
+    }
+
+
+def _code(packed: bool) -> str:
+    """Return a checksum of the pipeline's code, and of the kernels where they compute."""
+    # All of it, used in training or not: a list of what is used would be wrong one day.
+    folder = Path(__file__).parent
+    files = sorted(folder.rglob("*.py"))
+    sums = [(str(file.relative_to(folder)), checksum.sha256_file(file)) for file in files]
+    if packed:
+        kernels = importlib.util.find_spec("binary_kernels")
+        assert kernels is not None
+        assert kernels.origin is not None
+        sums.append(("binary_kernels", checksum.sha256_file(Path(kernels.origin))))
+    return checksum.sha256_bytes(json.dumps(sums).encode())
+
+
+class Checkpoint:
+    """The checkpoint of one run, and when it is written."""
+
+    def __init__(
+        self,
+        name: str,
+        run: Mapping[str, object],
+        engine: Engine,
+        columns: Sequence[str],
+        epochs: int,
+    ) -> None:
+        """Write nothing and read nothing yet.
+
+        Args:
+            name: of the run; the file is named after it.
+            run: what `describe_run` returned.
+            engine: which is saved and restored.
+            columns: the keys of a row of the history; the first counts the epochs, from 1.
+            epochs: of the whole training.
+        """
+        self.path = CHECKPOINTS / f"{name}.safetensors"
+        self._name, self._run, self._engine = name, dict(run), engine
+        self._columns, self._epochs = tuple(columns), epochs
+        # When the last one was written, and how many seconds that took.
+        self._written, self._cost = -np.inf, 0.0
+
+    def resume(self) -> list[Row]:
+        """Restore the engine and return the history so far; leave both new if there is none.
+
+        A line says what happened: nothing if there is no checkpoint.
+        """
+        try:
+            rows, state = self._read()
+            self._engine.restore(state)
+        except FileNotFoundError:
+            return []
+        except (InvalidError, OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            echo(f"{self.path} is ignored, and training begins anew: {reason}")
+            return []
+        echo(f"{self._name} goes on after epoch {len(rows)} of {self._epochs}")
+        return rows
+
+    def keep(self, rows: Sequence[Row]) -> None:
+        """Write the engine's state and the history, unless the last time was just now."""
+        started = time.perf_counter()
+        if started - self._written < self._cost / SHARE:
+            return
+        try:
+            self._write(rows)
+        except PipelineError as error:
+            echo(f"{self._name} goes on without a checkpoint: {error}")
+        self._written = time.perf_counter()
+        self._cost = self._written - started
+
+    def remove(self) -> None:
+        """Delete the file: the run is complete."""
+        # One that stays is of this run, and would lead to the same result.
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+    def _write(self, rows: Sequence[Row]) -> None:
+        values = [[row[column] for column in self._columns] for row in rows]
+        arrays = {_HISTORY: np.array(values, np.float64), **self._engine.state()}
+        header = {"version": VERSION, "run": self._run, "sha256": _digest(self._run, arrays)}
+        # Not flushed to the disk: where the power fails, the checksum tells.
+        with atomic_file(self.path) as path, path.open("wb") as file:
+            write(file, {FORMAT: json.dumps(header)}, arrays, self._kind(arrays))
+
+    def _kind(self, state: Arrays) -> Kind:
+        """Return what a checkpoint of this run may hold: not a byte more than it needs."""
+        history = self._epochs * len(self._columns) * np.dtype(np.float64).itemsize
+        of_state = sum(array.nbytes for array in state.values())
+        # The length of the header is there, too, in 8 bytes.
+        most = 8 + _MAX_HEADER + history + of_state
+        return Kind("checkpoint of this run", most, _MAX_HEADER, _TYPES)
+
+    def _read(self) -> tuple[list[Row], Arrays]:
+        """Return the history and the engine's state, both checked.
+
+        Raises:
+            FileNotFoundError: there is no checkpoint.
+            OSError: it cannot be read.
+            InvalidError: it is damaged, or is none of this run.
+        """
+        # A pipe would be waited for.
+        require(stat.S_ISREG(self.path.stat().st_mode), "it is not a file")
+        own = self._engine.state()
+        kind = self._kind(own)
+        with self.path.open("rb") as file:
+            entries = read_header(file, kind)
+            header = _header(entries.pop(METADATA, None))
+            for key, value in self._run.items():
+                same = header.run.get(key) == value
+                require(same, f"it is of a run with another {key}")
+            arrays = read_arrays(file, entries, kind)
+        require(header.run.keys() == self._run.keys(), "it is of another kind of run")
+        require(header.sha256 == _digest(self._run, arrays), "its checksum does not fit")
+        rows = self._rows(arrays.pop(_HISTORY, None))
+        require(arrays.keys() == own.keys(), "it has other arrays than this network")
+        for name, array in arrays.items():
+            expected = own[name].dtype, own[name].shape
+            require((array.dtype, array.shape) == expected, f"{name} has another shape or type")
+            # A training that diverged begins anew, too, and ends as it would have.
+            finite = array.dtype.kind != "f" or bool(np.isfinite(array).all())
+            require(finite, f"{name} is not finite")
+        return rows, arrays
+
+    def _rows(self, history: NDArray[np.generic] | None) -> list[Row]:
+        require(
+            history is not None
+            and history.dtype == np.float64
+            and history.shape[1:] == (len(self._columns),)
+            and len(history) <= self._epochs
+            and np.array_equal(history[:, 0], np.arange(1, len(history) + 1)),
+            "its history is none of this run",
+        )
+        assert history is not None
+        count, *others = self._columns
+        return [
+            {count: epoch, **dict(zip(others, map(float, values[1:]), strict=True))}
+            for epoch, values in enumerate(history, 1)
+        ]
+
+
+class _Header(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    version: int
+    run: dict[str, object]
+    sha256: str
+
+
+def _header(metadata: object) -> _Header:
+    text = metadata.get(FORMAT) if isinstance(metadata, dict) and len(metadata) == 1 else None
+    if not isinstance(text, str):
+        raise InvalidError("it is not a checkpoint")
+    content = parse(text, "its description")
+    version = content.get("version")
+    # First of all: another version may differ in everything else.
+    if type(version) is int:
+        require(
+            version == VERSION,
+            f"it is of version {printable(str(version))}, and this program reads version {VERSION}",
+        )
+    try:
+        return _Header.model_validate(content)
+    except ValidationError as error:
+        raise InvalidError(f"in its header, {first_error(error)}") from None
+
+
+def _digest(run: Mapping[str, object], arrays: Arrays) -> str:
+    digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(json.dumps([name, array.dtype.name, array.shape]).encode())
+        digest.update(array.data)
+    return digest.hexdigest()

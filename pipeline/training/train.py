@@ -1,0 +1,198 @@
+"""The one epoch loop, for every engine, and the files that a training run leaves."""
+
+import csv
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.common import checksum
+from pipeline.common.atomic import atomic_directory, atomic_file
+from pipeline.common.console import echo, progress
+from pipeline.common.errors import PipelineError
+from pipeline.config.params import Method, Params, hidden_widths
+from pipeline.config.paths import RUNS, model_path, run_name
+from pipeline.data.dataset import Dataset, Part, check_split, check_unchanged
+from pipeline.engines.engine import Engine, create_engine, load_data
+from pipeline.training.checkpoint import Checkpoint, describe_run
+from pipeline.training.evaluate import evaluate
+from pipeline.training.schedule import cosine, exponential
+
+# Of the history: see `fit`.
+COLUMNS = (
+    "epoch",
+    "seconds",
+    "cumulative_seconds",
+    "training_loss",
+    "validation_loss",
+    "training_error",
+    "validation_error",
+)
+
+
+def train(params: Params, architecture: str, method_name: str, seed: int) -> None:
+    """Train one network; write models/NAME.safetensors and runs/NAME/.
+
+    The folder has history.csv, a row an epoch, and metrics.json. Both outputs appear whole,
+    the model first; the metrics hold the model's checksum, so that a model and metrics of
+    different runs are told apart. A run that was interrupted goes on from its checkpoint, which
+    is there until both outputs are.
+
+    Raises:
+        PipelineError: an unknown name, data that is missing, of other params or has changed
+            meanwhile, or outputs that cannot be written.
+    """
+    params.check_known(architecture, method_name, seed)
+    method = params.methods[method_name]
+    data = load_data(method)
+    check_split(data, params.data)
+    widths = layer_widths(architecture, data)
+    batch_size, threads = params.train.batch_size, params.train.threads
+    engine = create_engine(method, widths, seed=seed, threads=threads)
+    name = run_name(architecture, method_name, seed)
+    run = describe_run(method, widths, batch_size, threads, seed, data)
+    checkpoint = Checkpoint(name, run, engine, COLUMNS, method.epochs)
+    history = fit(engine, data, method, batch_size, seed, name, checkpoint)
+
+    # The test set is used here, once, when nothing is left to choose.
+    classes = len(data.class_names)
+    parts = {"training": data.train, "validation": data.validation, "test": data.test}
+    results = {
+        part: evaluate(engine, images, classes).summary(data.class_names)
+        for part, images in parts.items()
+    }
+    check_unchanged(data)
+    model = model_path(name)
+    with atomic_file(model) as path:
+        engine.save(path)
+        size, digest = path.stat().st_size, checksum.sha256_file(path)
+    metrics = {
+        "architecture": architecture,
+        "method": method_name,
+        "seed": seed,
+        "parameters": engine.parameter_count(),
+        "model": {"bytes": size, "sha256": digest},
+        **results,
+    }
+    with atomic_directory(RUNS / name) as folder:
+        _write_csv(folder / "history.csv", history)
+        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    checkpoint.remove()
+    echo(f"{name}: test accuracy {results['test']['accuracy']:.2f} %, {model}")
+
+
+def layer_widths(architecture: str, data: Dataset) -> list[int]:
+    """Return the widths of all layers: pixels, hidden widths, classes."""
+    return [data.pixels, *hidden_widths(architecture), len(data.class_names)]
+
+
+def fit(
+    engine: Engine,
+    data: Dataset,
+    method: Method,
+    batch_size: int,
+    seed: int,
+    name: str,
+    checkpoint: Checkpoint,
+) -> list[dict[str, float]]:
+    """Train for `method.epochs` epochs, or the rest of them, and return the history.
+
+    It has a row an epoch. Keys: epoch (from 1), seconds and cumulative_seconds (of training
+    alone, without evaluation), training_loss and validation_loss (nats), training_error and
+    validation_error (percent), all of the network as it predicts after the epoch.
+    """
+    classes = len(data.class_names)
+    rows = checkpoint.resume()
+    total = rows[-1]["cumulative_seconds"] if rows else 0.0
+    with progress(name, method.epochs, len(rows)) as advance:
+        for epoch in range(len(rows), method.epochs):
+            started = time.perf_counter()
+            run_epoch(engine, data.train, method, batch_size, seed, epoch)
+            seconds = time.perf_counter() - started
+            total += seconds
+            training = evaluate(engine, data.train, classes)
+            validation = evaluate(engine, data.validation, classes)
+            rows.append(
+                {
+                    "epoch": epoch + 1,
+                    "seconds": round(seconds, 4),
+                    "cumulative_seconds": round(total, 4),
+                    "training_loss": round(training.loss, 6),
+                    "validation_loss": round(validation.loss, 6),
+                    "training_error": round(training.error, 4),
+                    "validation_error": round(validation.error, 4),
+                }
+            )
+            checkpoint.keep(rows)
+            advance(
+                f"training error {training.error:.2f} %, "
+                f"validation error {validation.error:.2f} %, {seconds:.2f} s"
+            )
+    return rows
+
+
+def run_epoch(
+    engine: Engine, part: Part, method: Method, batch_size: int, seed: int, epoch: int
+) -> None:
+    """Train once on all of `part` in this epoch's own order."""
+    for _ in epoch_steps(engine, part, method, batch_size, seed, epoch):
+        pass
+
+
+def epoch_steps(
+    engine: Engine, part: Part, method: Method, batch_size: int, seed: int, epoch: int
+) -> Iterator[int]:
+    """Train as `run_epoch` does, and yield the number of the epoch's steps after each."""
+    batches = epoch_batches(len(part), batch_size, seed, epoch)
+    for step, batch in enumerate(batches):
+        indices = batch.astype(np.int64)
+        done = (epoch + step / len(batches)) / method.epochs
+        rate = method.learning_rate * schedule_factor(method.schedule, done)
+        engine.train_batch(part.images, indices, part.labels[indices], rate, done)
+        yield len(batches)
+
+
+def _write_csv(path: Path, rows: Sequence[dict[str, float]]) -> None:
+    # Not pandas: it would stay in the memory of every process whose memory is measured.
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def epoch_batches(images: int, batch_size: int, seed: int, epoch: int) -> NDArray[np.uint32]:
+    """Return this epoch's order as (batches, batch_size) indices, a function of the arguments.
+
+    The remainder of images that fill no batch is left out, another one every epoch: a batch
+    of one image has no variance to normalize by.
+
+    Raises:
+        PipelineError: there is no whole batch.
+    """
+    if images < batch_size:
+        raise PipelineError(
+            f"a batch of {batch_size} images is more than the {images} training images that data/ "
+            "holds: choose smaller batches in params.yaml, or run `dvc repro fetch` for the images "
+            "that it asks for"
+        )
+    # Half the size of the indices that engines take: all of an epoch's are held while it lasts.
+    every = np.arange(images, dtype=np.uint32)
+    order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(every)
+    batches = images // batch_size
+    return order[: batches * batch_size].reshape(batches, batch_size)
+
+
+def schedule_factor(schedule: str, done: float) -> float:
+    """Return the factor on the learning rate after the share `done` of training, in [0, 1).
+
+    cosine falls from 1 to 0 (Loshchilov & Hutter 2017, arXiv 1608.03983, without restarts);
+    exponential falls from 1 to 1/1000, evenly on a logarithmic scale; constant stays 1.
+    """
+    if schedule == "cosine":
+        return cosine(done)
+    if schedule == "exponential":
+        return exponential(done)
+    return 1.0

@@ -1,1 +1,0 @@
-"""Faults of the machine, provoked for real: `python -m tests.faults`."""

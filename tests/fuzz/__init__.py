@@ -1,1 +1,0 @@
-"""A fuzzer of model files: `python -m tests.fuzz CASES`."""

@@ -1,1 +1,0 @@
-"""kill -9 at random moments of the pipeline: `python -m tests.kill KILLS`."""

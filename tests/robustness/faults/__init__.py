@@ -1,0 +1,1 @@
+"""Faults of the machine, provoked for real: `python -m tests.robustness.faults`."""

@@ -1,0 +1,1 @@
+"""A fuzzer of model files: `python -m tests.robustness.fuzz CASES`."""

@@ -1,0 +1,1 @@
+"""kill -9 at random moments of the pipeline: `python -m tests.robustness.kill KILLS`."""

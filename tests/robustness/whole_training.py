@@ -1,0 +1,211 @@
+"""Whole packed trainings, for tools that watch them: `python -m tests.robustness.whole_training CHECK FORM`.
+
+Each is what `python -m pipeline train` does, from the stored data to the model file, in a temporary
+folder, but for where arrays lie: each has memory of its own, of its size, whose ends a tool knows.
+The instruction sets must give the same model.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+
+import binary_kernels as kernels
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.common import checksum
+from pipeline.common.serialization import load_yaml
+from pipeline.config.params import DataParams, Params
+from pipeline.config.paths import DATA, model_path, run_name
+from pipeline.engines.packed import workspace
+from pipeline.engines.packed.model import load
+from pipeline.fetch.raw import RawDataset
+from pipeline.fetch.store import store
+from pipeline.training.train import train
+from tests.conftest import ROOT
+from tests.oracle import SETS
+from tests.robustness.results import record
+
+SEED = 1
+CLASSES, SIDE = 10, 28
+BOP = {
+    **{"optimizer": "bop", "bop_adaptivity": 1e-3, "bop_threshold": 1e-6},
+    **{"state_bits": None, "latent_range": None},
+}
+# By what each is made of, all that a recipe may differ in.
+VARIANTS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("deterministic", {}),
+    ("stochastic", {}),
+    ("deterministic", {"gradient_bits": 2, "state_bits": 16}),
+    ("stochastic", {"gradient_bits": 8, "state_bits": 32}),
+    ("stochastic", {"weights": "stochastic", "weight_noise": "annealed", "latent_range": 1.0}),
+    ("stochastic", {"gradient_bits": 32, "pixel_bits": 2}),
+    ("deterministic", BOP),
+    ("deterministic", BOP | {"gradient_bits": 32}),
+)
+
+
+class Training(NamedTuple):
+    """A network, what its recipe changes in the project's, and how much it learns from.
+
+    Attributes:
+        images: None for all of the real dataset, else so many that are drawn at random.
+        epochs: None for the recipe's own.
+        sets: the instruction sets that train it, as BINARY_KERNELS names them.
+    """
+
+    architecture: str
+    method: str
+    changes: dict[str, object]
+    images: int | None
+    epochs: int | None
+    batch: int
+    sets: Sequence[str]
+
+
+def trainings(form: str) -> Iterator[Training]:
+    """Yield the trainings of a form: long, short or small."""
+    if form == "long":
+        for method in ("deterministic", "stochastic"):
+            yield Training("mlp-128", method, {}, None, None, 100, SETS[-1:])
+            yield Training("mlp-1024", method, {}, None, 2, 100, SETS[-1:])
+        for between in SETS[1:-1]:
+            yield Training("mlp-128", "stochastic", {}, None, 2, 100, [between])
+    for method, changes in VARIANTS:
+        if form == "small":
+            yield Training("mlp-40-33", method, changes, 60, 1, 30, SETS)
+        else:
+            # Wide enough for every kernel to start a second thread.
+            yield Training("mlp-512-40", method, changes, 200, 1, 100, SETS)
+
+
+@contextmanager
+def memory_of_exact_size() -> Iterator[None]:
+    """Let the engine's arrays lie in the C library's heap, each in a piece of its own.
+
+    Of the pages that the engine takes, rounded up and of zeros, no tool knows where an array ends,
+    nor what of it has been written.
+    """
+    # Whoever has imported it by name.
+    users = [
+        module
+        for module in list(sys.modules.values())
+        if getattr(module, "own_memory", None) is workspace.own_memory
+    ]
+    assert len(users) > 1
+    with ExitStack() as patches:
+        for module in users:
+            patches.enter_context(mock.patch.object(module, "own_memory", np.zeros))
+        patches.enter_context(mock.patch.object(workspace.Workspace, "_make", _make))
+        yield
+
+
+def _make(
+    _: workspace.Workspace, name: str, shape: tuple[int, ...], dtype: type[np.generic]
+) -> NDArray[Any]:
+    return np.empty(shape, dtype)
+
+
+def ends_are_watched() -> bool:
+    """Tell whether the tool sees a kernel that reads past the ends of such arrays."""
+    shape = (33, 5)
+    return all(
+        _is_stopped(array)
+        for array in (
+            workspace.own_memory(shape, np.uint8),
+            workspace.Workspace().array("rows", shape, np.uint8),
+        )
+    )
+
+
+def _is_stopped(array: NDArray[np.uint8]) -> bool:
+    # As if there were a row more.
+    rows = np.lib.stride_tricks.as_strided(array, (len(array) + 1, array.shape[1]))
+    child = os.fork()
+    if child == 0:
+        # Only the tool makes another status of it.
+        try:
+            kernels.interleave(rows)
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return status != 0
+
+
+def run(chosen: Training) -> int:
+    """Train, compare the models, and return the steps that were taken."""
+    real = chosen.images is None
+    if real and not Path(DATA).exists():
+        Path(DATA).symlink_to(ROOT / DATA)
+    params = _params(chosen)
+    if not real:
+        store(_drawn(params.data), params.data)
+    model = model_path(run_name(chosen.architecture, chosen.method, SEED))
+    sums = set()
+    for name in chosen.sets:
+        os.environ["BINARY_KERNELS"] = name
+        train(params, chosen.architecture, chosen.method, SEED)
+        load(model)
+        sums.add(checksum.sha256_file(model))
+    assert len(sums) == 1, f"{chosen}: the instruction sets train different models"
+    if not real:
+        for path in (*DATA.iterdir(), DATA):
+            path.rmdir() if path.is_dir() else path.unlink()
+    epochs = params.methods[chosen.method].epochs
+    return len(chosen.sets) * epochs * (params.data.train_images // chosen.batch)
+
+
+def _params(chosen: Training) -> Params:
+    document: dict[str, Any] = load_yaml(ROOT / "params.yaml")
+    method = document["methods"]["packed"][chosen.method]
+    method.update(chosen.changes)
+    if chosen.epochs is not None:
+        method["epochs"] = chosen.epochs
+    document.update(architectures=[chosen.architecture], seeds=[SEED])
+    document["train"].update(batch_size=chosen.batch, threads=2)
+    document["profile"].update(batch_sizes=[chosen.batch])
+    grid = {"widths": [8], "batch_sizes": [chosen.batch], "depths": [2], "threads": [1]}
+    document["profile"]["scaling"].update(default=grid)
+    if chosen.images is not None:
+        document["data"].update(train_images=chosen.images, validation_images=CLASSES)
+    return Params.model_validate(document)
+
+
+def _drawn(data: DataParams) -> RawDataset:
+    generator = np.random.default_rng(SEED)
+    # The same number of every class.
+    labels = (np.arange(data.train_images + data.validation_images) % CLASSES).astype(np.uint8)
+    images = generator.integers(0, 256, (len(labels), SIDE, SIDE), np.uint8)
+    names = tuple(str(label) for label in range(CLASSES))
+    return RawDataset(images, labels, images[:50], labels[:50], names)
+
+
+def main() -> None:
+    check, form = sys.argv[1:]
+    start, steps, count = time.monotonic(), 0, 0
+    with memory_of_exact_size(), tempfile.TemporaryDirectory(prefix="training-") as folder:
+        # A tool for memory that sees nothing shows nothing; that for threads is not for this.
+        if check != "train-tsan":
+            if not ends_are_watched():
+                sys.exit(f"{check}: a read past the end of an array is not seen")
+            print(f"{check}: what is printed above is planted, and was found", flush=True)
+        os.chdir(folder)
+        for chosen in trainings(form):
+            steps += run(chosen)
+            count += len(chosen.sets)
+        os.chdir(ROOT)
+    seconds = time.monotonic() - start
+    print(f"{check}: {count} trainings of {steps} steps in {seconds:.0f} s, with {', '.join(SETS)}")
+    if len(SETS) == 1:
+        print(f"{check}: there is no other instruction set here to compare models with")
+    record(check, steps, seconds, 0)
+
+
+if __name__ == "__main__":
+    main()
