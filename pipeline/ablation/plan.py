@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pipeline.common.errors import PipelineError
-from pipeline.config.params import Architecture, Method, Name, Params, Section
+from pipeline.config.params import ArchitectureName, Method, Name, Params, Section
 from pipeline.config.recipes import changed, load_yaml
 
 PLAN_FILE = Path("ablation/variants.yaml")
@@ -27,7 +27,7 @@ class Variant(Section):
 
     base: Name
     set: dict[str, Any] = Field(default_factory=dict)
-    architectures: Annotated[list[Architecture], Field(min_length=1)] | None = None
+    architectures: Annotated[list[ArchitectureName], Field(min_length=1)] | None = None
 
 
 class VariantGroups(Section):

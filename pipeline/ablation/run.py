@@ -13,7 +13,6 @@ from pipeline.engines.engine import create_engine, load_data
 from pipeline.profiling.memory import PeakMemory
 from pipeline.profiling.warm_up import load_code
 from pipeline.training.evaluate import evaluate
-from pipeline.training.train import layer_widths
 from pipeline.training.trials import train_fully
 
 
@@ -29,7 +28,7 @@ def run(params: Params, variant: str, architecture: str, seed: int, output: Path
     threads = params.train.threads
     load_code(data, method, threads)
     memory = PeakMemory()
-    engine = create_engine(method, layer_widths(architecture, data), seed=seed, threads=threads)
+    engine = create_engine(method, data.architecture(architecture), seed=seed, threads=threads)
     seconds = train_fully(engine, data, method, params.train.batch_size, seed)
     training_memory = memory.since_start()
 

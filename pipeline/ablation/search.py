@@ -16,7 +16,7 @@ from pipeline.ablation.trial_rows import open_trials
 from pipeline.common.console import echo
 from pipeline.common.errors import PipelineError
 from pipeline.config.params import (
-    Architecture,
+    ArchitectureName,
     Method,
     MethodGroups,
     Params,
@@ -27,7 +27,6 @@ from pipeline.config.recipes import changed, load_yaml
 from pipeline.data.dataset import Dataset
 from pipeline.engines.engine import create_engine, load_data
 from pipeline.training.evaluate import evaluate
-from pipeline.training.train import layer_widths
 from pipeline.training.trials import train_fully
 
 SEARCH_FILE = Path("ablation/search.yaml")
@@ -50,7 +49,7 @@ class Question(Section):
     """
 
     question: Annotated[str, Field(min_length=1)]
-    architectures: Annotated[list[Architecture], Field(min_length=1)]
+    architectures: Annotated[list[ArchitectureName], Field(min_length=1)]
     method: str
     set: dict[str, Any] = Field(default_factory=dict)
     vary: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
@@ -120,7 +119,7 @@ def _unusual(batch_size: int, data: Dataset) -> dict[str, Any]:
 def _trial(
     data: Dataset, batch_size: int, architecture: str, method: Method, seed: int, threads: int
 ) -> dict[str, Any]:
-    engine = create_engine(method, layer_widths(architecture, data), seed=seed, threads=threads)
+    engine = create_engine(method, data.architecture(architecture), seed=seed, threads=threads)
     seconds = sum(train_fully(engine, data, method, batch_size, seed))
     classes = len(data.class_names)
     training = evaluate(engine, data.train, classes)

@@ -1,7 +1,6 @@
 """`params.yaml` as validated, frozen models; every error names the key's path."""
 
 import difflib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -17,6 +16,7 @@ from pydantic import (
 
 from pipeline.common.errors import PipelineError, printable
 from pipeline.common.serialization import load_yaml
+from pipeline.config.architecture import parse_hidden
 from pipeline.config.names import BASELINE
 
 PARAMS_FILE = Path("params.yaml")
@@ -34,9 +34,14 @@ def _once_each(values: list[Any]) -> list[Any]:
     return values
 
 
+def _architecture_name(name: str) -> str:
+    parse_hidden(name)
+    return name
+
+
 Binarization = Literal["float32", "deterministic", "stochastic"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Architecture = Annotated[str, Field(pattern=r"^mlp(-[1-9][0-9]{0,4})+$")]
+ArchitectureName = Annotated[str, AfterValidator(_architecture_name)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 BatchSize = Annotated[int, Field(ge=2)]
 # Above 8 every pixel that is not black would be in the upper half of the levels.
@@ -79,7 +84,7 @@ class _Method(Section):
     """What every way to train has: the numbers and the length of the recipe.
 
     Attributes:
-        pixel_gamma: of the curve that pixels go through first: see `pipeline.data.gamma`; 1 is none.
+        pixel_gamma: of the curve that pixels go through first (`pipeline.data.gamma`); 1 is none.
         label_smoothing: the share of a label's probability that goes to all classes alike
             (Szegedy et al. 2016, arXiv 1512.00567, section 7).
     """
@@ -259,7 +264,7 @@ class BenchmarkParams(Section):
 class Params(Section):
     """The whole of `params.yaml`."""
 
-    architectures: _Values[Architecture]
+    architectures: _Values[ArchitectureName]
     seeds: _Values[Seed]
     data: DataParams
     train: TrainParams
@@ -319,11 +324,6 @@ class Params(Section):
     def check_method(self, method: str) -> None:
         """Raise PipelineError, listing the known ones, unless params.yaml has `method`."""
         _check_listed("method", method, list(self.methods))
-
-
-def hidden_widths(architecture: str) -> list[int]:
-    """Return the hidden widths that an architecture's name lists: mlp-128 gives [128]."""
-    return [int(width) for width in re.findall(r"\d+", architecture)]
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:

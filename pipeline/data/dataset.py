@@ -1,17 +1,21 @@
-"""The split dataset, as training reads it: a .npy file an array, and their checksums."""
+"""The split dataset, as training reads it: a .npy file per array, and their checksums."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.common import checksum
 from pipeline.common.errors import PipelineError
 from pipeline.common.serialization import load_json
-from pipeline.config.params import DataParams
+from pipeline.config.architecture import Architecture
+from pipeline.config.params import DataParams, explain
 from pipeline.config.paths import DATA
 from pipeline.data import npy
 
@@ -34,7 +38,8 @@ class Dataset:
     """The three parts of the dataset, and what its labels mean.
 
     Attributes:
-        pixels: how many pixels an image has: the width of the first layer.
+        image_shape: of an image before its rows were joined: (height, width), with channels last if
+            it has any.
         sha256: of the checksums of what `fetch` wrote.
     """
 
@@ -42,11 +47,41 @@ class Dataset:
     validation: Part
     test: Part
     class_names: tuple[str, ...]
-    pixels: int
+    image_shape: tuple[int, ...]
     sha256: str
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels an image has."""
+        return math.prod(self.image_shape)
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return len(self.class_names)
+
+    def architecture(self, name: str) -> Architecture:
+        """Return the architecture called `name`, for these images and classes.
+
+        Raises:
+            PipelineError: `name` describes no architecture.
+        """
+        return Architecture.parse(name, self.image_shape, self.classes)
 
 
 Encode = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
+
+class _Description(BaseModel):
+    """The content of dataset.json: see `pipeline.fetch.store`."""
+
+    model_config = ConfigDict(strict=True)
+
+    class_names: Annotated[list[str], Field(min_length=1)]
+    image_shape: Annotated[
+        list[Annotated[int, Field(ge=1, le=2**16)]], Field(min_length=2, max_length=3)
+    ]
+    sha256: dict[str, str]
 
 
 def load(folder: Path = DATA, encode: Encode | None = None) -> Dataset:
@@ -62,23 +97,17 @@ def load(folder: Path = DATA, encode: Encode | None = None) -> Dataset:
     """
     description = _read_description(folder)
     parts: dict[str, Part] = {}
-    widths = set()
     for name in PARTS:
         part = _read_part(folder, name, description)
-        widths.add(part.images.shape[1])
         images = part.images if encode is None else encode(part.images)
         parts[name] = Part(images, part.labels)
         # Not held while the next part is read.
         del part, images
-    if len(widths) > 1:
-        raise PipelineError(
-            f"{folder}/ has images of several sizes. Run `dvc repro fetch --force`."
-        )
     return Dataset(
         **parts,
-        class_names=description.class_names,
-        pixels=widths.pop(),
-        sha256=_of_all(description),
+        class_names=tuple(description.class_names),
+        image_shape=tuple(description.image_shape),
+        sha256=_combined_checksum(description),
     )
 
 
@@ -91,24 +120,21 @@ def load_test(folder: Path = DATA) -> Part:
     return _read_part(folder, "test", _read_description(folder))
 
 
-@dataclass(frozen=True)
-class _Description:
-    class_names: tuple[str, ...]
-    sha256: dict[str, str]
-
-
 def _read_part(folder: Path, name: str, description: _Description) -> Part:
     files = (f"{name}-images.npy", f"{name}-labels.npy")
     images, labels = (_read_array(folder / file, description.sha256[file]) for file in files)
     # The checksums are in the same folder: they do not tell who wrote it.
-    classes = len(description.class_names)
+    classes, shape = len(description.class_names), description.image_shape
     if images.ndim != 2 or labels.shape != images.shape[:1] or 0 in images.shape:
-        problem = "does not hold a label an image"
+        problem = f"{folder / files[1]} does not hold a label per image"
+    elif images.shape[1] != math.prod(shape):
+        expected = " x ".join(map(str, shape))
+        problem = f"{folder / files[0]} has images of {images.shape[1]} pixels, not of {expected}"
     elif labels.max() >= classes:
-        problem = f"has label {labels.max()}, where there are {classes} classes"
+        problem = f"{folder / files[1]} has label {labels.max()}, where there are {classes} classes"
     else:
         return Part(images, labels)
-    raise PipelineError(f"{folder / files[1]} {problem}. Run `dvc repro fetch --force`.")
+    raise PipelineError(f"{problem}. Run `dvc repro fetch --force`.")
 
 
 def check_split(data: Dataset, params: DataParams, folder: Path = DATA) -> None:
@@ -130,7 +156,7 @@ def check_unchanged(data: Dataset, folder: Path = DATA) -> None:
     """
     try:
         description = _read_description(folder)
-        same = _of_all(description) == data.sha256 and all(
+        same = _combined_checksum(description) == data.sha256 and all(
             checksum.sha256_file(folder / name) == expected
             for name, expected in description.sha256.items()
         )
@@ -144,7 +170,7 @@ def check_unchanged(data: Dataset, folder: Path = DATA) -> None:
         )
 
 
-def _of_all(description: _Description) -> str:
+def _combined_checksum(description: _Description) -> str:
     return checksum.sha256_bytes(json.dumps(description.sha256, sort_keys=True).encode())
 
 
@@ -174,23 +200,17 @@ def check_present(folder: Path = DATA) -> None:
 def _read_description(folder: Path) -> _Description:
     path = folder / "dataset.json"
     try:
-        content = load_json(path)
-        names, sums = content.get("class_names"), content.get("sha256")
+        description = _Description.model_validate(load_json(path))
         expected = {f"{part}-{kind}.npy" for part in PARTS for kind in ("images", "labels")}
-        if not (
-            isinstance(names, list)
-            and isinstance(sums, dict)
-            and names
-            and sums.keys() == expected
-            and all(isinstance(text, str) for text in (*names, *sums.values()))
-        ):
-            raise ValueError("it does not describe a dataset")
+        if description.sha256.keys() != expected:
+            raise ValueError("its checksums are not those of a dataset's files")
     except FileNotFoundError as error:
         raise PipelineError(
             f"{path} is missing: run `dvc repro fetch` or `python -m pipeline fetch` first"
         ) from error
     except (OSError, ValueError) as error:
+        reason = explain(error)[0] if isinstance(error, ValidationError) else error
         raise PipelineError(
-            f"cannot read {path}: {error}. Run `dvc repro fetch --force`."
+            f"cannot read {path}: {reason}. Run `dvc repro fetch --force`."
         ) from error
-    return _Description(tuple(names), sums)
+    return description

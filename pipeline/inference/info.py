@@ -54,7 +54,7 @@ def describe(model: PackedModel, path: Path) -> dict[str, Any]:
                 "inputs": inputs,
                 "outputs": outputs,
                 "weight_bytes": bits.nbytes,
-                "then": "scores" if number == len(pairs) - 1 else "threshold",
+                "then": "logits" if number == len(pairs) - 1 else "threshold",
             }
             for number, ((inputs, outputs), bits) in enumerate(zip(pairs, packed, strict=True))
         ],

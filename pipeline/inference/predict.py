@@ -84,7 +84,7 @@ def _class_names(classes: int) -> list[str] | None:
 def _predictions(
     predictor: Predictor, images: Images, names: list[str] | None
 ) -> Iterator[Prediction]:
-    scores = predictor.scores(images.pixels)
+    scores = predictor.logits(images.pixels)
     best = scores.argmax(axis=1)
     # A network of one class is always sure.
     second = np.partition(scores, -2, axis=1)[:, -2] if scores.shape[1] > 1 else scores[:, 0]

@@ -77,7 +77,7 @@ def _packed_network(model: Path, threads: int) -> Network:
     from pipeline.engines.packed.predictor import Predictor
 
     predictor = Predictor(load(model), threads)
-    return Network(np.ascontiguousarray, predictor.scores, model.stat().st_size)
+    return Network(np.ascontiguousarray, predictor.logits, model.stat().st_size)
 
 
 def _packed(files: Files, threads: int) -> Network:

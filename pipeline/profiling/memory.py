@@ -17,7 +17,7 @@ from pipeline.config.params import Method
 from pipeline.data.dataset import Dataset
 from pipeline.engines.engine import create_engine
 from pipeline.profiling.stopwatch import SEED, take_first_steps, train_tiny_network
-from pipeline.training.train import epoch_steps, layer_widths
+from pipeline.training.train import epoch_steps
 
 _STATUS = Path("/proc/self/status")
 # Steps of an epoch beyond the first ones: all that is allocated once has been by then.
@@ -41,8 +41,8 @@ class TrainingMemory:
 
     Attributes:
         peak: in all.
-        breakdown: by kind (`Engine.ledger`), at its fullest within a step each; they need not
-            all be at their fullest at the peak, so that their sum may exceed it.
+        breakdown: by kind (`Engine.memory_breakdown`), at its fullest within a step each; they
+            need not all be at their fullest at the peak, so that their sum may exceed it.
     """
 
     peak: int
@@ -66,13 +66,14 @@ def measure_training_memory(
         with Tracker(
             destination=FileDestination(path), file_format=FileFormat.AGGREGATED_ALLOCATIONS
         ):
-            widths = layer_widths(architecture, data)
-            engine = create_engine(method, widths, seed=SEED, threads=threads)
+            engine = create_engine(
+                method, data.architecture(architecture), seed=SEED, threads=threads
+            )
             take_first_steps(engine, data, method, batch_size)
             steps = epoch_steps(engine, data.train, method, batch_size, SEED, 0)
             for _ in zip(range(_STEPS), steps, strict=False):
                 pass
         peak = FileReader(path).metadata.peak_memory
     index = np.arange(batch_size)
-    breakdown = engine.ledger(data.train.images, index, data.train.labels[index])
+    breakdown = engine.memory_breakdown(data.train.images, index, data.train.labels[index])
     return TrainingMemory(peak, dict(breakdown))

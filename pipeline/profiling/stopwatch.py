@@ -17,7 +17,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.engines.engine import Engine, create_engine
 from pipeline.engines.phases import difference
 from pipeline.profiling.timing import settle
-from pipeline.training.train import epoch_steps, layer_widths
+from pipeline.training.train import epoch_steps
 
 # The first steps of a process load code and choose kernels.
 WARM_UP_STEPS = 10
@@ -50,8 +50,9 @@ class Stopwatch:
         Raises:
             PipelineError: a batch is more than all images.
         """
-        widths = layer_widths(architecture, data)
-        self.engine: Engine = create_engine(method, widths, seed=SEED, threads=threads)
+        self.engine: Engine = create_engine(
+            method, data.architecture(architecture), seed=SEED, threads=threads
+        )
         self._steps = _endless_steps(self.engine, data, method, batch_size)
         take_first_steps(self.engine, data, method, batch_size)
 
@@ -94,6 +95,6 @@ def take_first_steps(engine: Engine, data: Dataset, method: Method, batch_size: 
 
 def train_tiny_network(data: Dataset, method: Method, threads: int) -> None:
     """Train a tiny network and forget it, which leaves the engine's code and pools in memory."""
-    widths = layer_widths(_TINY_ARCHITECTURE, data)
-    engine = create_engine(method, widths, seed=SEED, threads=threads)
+    architecture = data.architecture(_TINY_ARCHITECTURE)
+    engine = create_engine(method, architecture, seed=SEED, threads=threads)
     take_first_steps(engine, data, method, min(_TINY_BATCH, len(data.train)))

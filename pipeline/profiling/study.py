@@ -15,7 +15,7 @@ from pipeline.config.published import study_targets
 from pipeline.data.dataset import Dataset
 from pipeline.engines.engine import create_engine, load_data
 from pipeline.training.evaluate import evaluate
-from pipeline.training.train import epoch_steps, layer_widths
+from pipeline.training.train import epoch_steps
 
 # Steps between two looks at the test set.
 EVERY = 10
@@ -70,14 +70,13 @@ def _train_to(
 ) -> tuple[int, float]:
     """Return the steps until `target` is reached, or all of them, and the test accuracy then."""
     threads, batch_size = params.train.threads, params.train.batch_size
-    engine = create_engine(method, layer_widths(architecture, data), seed=seed, threads=threads)
-    classes = len(data.class_names)
+    engine = create_engine(method, data.architecture(architecture), seed=seed, threads=threads)
     steps, accuracy = 0, 0.0
     for epoch in range(method.epochs):
         batches = epoch_steps(engine, data.train, method, batch_size, seed, epoch)
         while taken := sum(1 for _ in zip(range(EVERY), batches, strict=False)):
             steps += taken
-            accuracy = evaluate(engine, data.test, classes).accuracy
+            accuracy = evaluate(engine, data.test, data.classes).accuracy
             if accuracy >= target:
                 return steps, accuracy
     return steps, accuracy

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+import pipeline
 from pipeline.common import checksum
 from pipeline.common.atomic import atomic_file
 from pipeline.common.console import echo
@@ -36,6 +37,7 @@ from pipeline.common.tensors_file import (
     require,
     write,
 )
+from pipeline.config.architecture import Architecture
 from pipeline.config.params import Method, PackedMethod
 from pipeline.data.dataset import Dataset
 from pipeline.engines.engine import Engine
@@ -64,13 +66,22 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 
 def describe_run(
-    method: Method, widths: Sequence[int], batch_size: int, threads: int, seed: int, data: Dataset
+    method: Method,
+    architecture: Architecture,
+    batch_size: int,
+    threads: int,
+    seed: int,
+    data: Dataset,
 ) -> dict[str, object]:
     """Return, as JSON's types, all that a run's result is a function of."""
     packed = isinstance(method, PackedMethod)
     libraries = ("numpy",) if packed else ("numpy", "torch")
     return {
-        "architecture": list(widths),
+        "architecture": {
+            "name": architecture.name,
+            "image_shape": list(architecture.image_shape),
+            "classes": architecture.classes,
+        },
         "recipe": method.model_dump(mode="json"),
         "batch size": batch_size,
         "seed": seed,
@@ -85,7 +96,7 @@ def describe_run(
 def _code(packed: bool) -> str:
     """Return a checksum of the pipeline's code, and of the kernels where they compute."""
     # All of it, used in training or not: a list of what is used would be wrong one day.
-    folder = Path(__file__).parent
+    folder = Path(pipeline.__file__).parent
     files = sorted(folder.rglob("*.py"))
     sums = [(str(file.relative_to(folder)), checksum.sha256_file(file)) for file in files]
     if packed:

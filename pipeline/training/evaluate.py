@@ -15,7 +15,7 @@ EVALUATION_BATCH = 1000
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network scores on a part of the data.
+    """How well a network predicts a part of the data.
 
     Attributes:
         loss: mean cross-entropy, in nats.
@@ -55,25 +55,25 @@ class Evaluation:
 
 
 def evaluate(engine: Engine, part: Part, classes: int) -> Evaluation:
-    """Evaluate the network as it predicts, on all of `part`."""
+    """Evaluate the network as it predicts, on all of `part`, whose labels are below `classes`."""
     confusion = np.zeros((classes, classes), np.int64)
     loss = 0.0
     for start in range(0, len(part), EVALUATION_BATCH):
         labels = part.labels[start : start + EVALUATION_BATCH].astype(np.int64)
-        scores = engine.scores(part.images[start : start + EVALUATION_BATCH]).astype(np.float64)
-        loss += float(cross_entropy(scores, labels).sum())
-        np.add.at(confusion, (labels, scores.argmax(axis=1)), 1)
+        logits = engine.logits(part.images[start : start + EVALUATION_BATCH]).astype(np.float64)
+        loss += float(cross_entropy(logits, labels).sum())
+        np.add.at(confusion, (labels, logits.argmax(axis=1)), 1)
     return Evaluation(loss / len(part), confusion)
 
 
-def cross_entropy(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return -log softmax(scores)[label] in nats, one a row.
+def cross_entropy(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return -log softmax(logits)[label] in nats, (batch).
 
     Args:
-        scores: (batch, classes).
+        logits: (batch, classes).
         labels: (batch).
     """
-    shifted = scores - scores.max(axis=1, keepdims=True)
+    shifted = logits - logits.max(axis=1, keepdims=True)
     picked = np.take_along_axis(shifted, labels[:, None], axis=1)[:, 0]
     result: NDArray[np.float64] = np.log(np.exp(shifted).sum(axis=1)) - picked
     return result

@@ -13,7 +13,7 @@ from pipeline.common import checksum
 from pipeline.common.atomic import atomic_directory, atomic_file
 from pipeline.common.console import echo, progress
 from pipeline.common.errors import PipelineError
-from pipeline.config.params import Method, Params, hidden_widths
+from pipeline.config.params import Method, Params
 from pipeline.config.paths import RUNS, model_path, run_name
 from pipeline.data.dataset import Dataset, Part, check_split, check_unchanged
 from pipeline.engines.engine import Engine, create_engine, load_data
@@ -21,7 +21,7 @@ from pipeline.training.checkpoint import Checkpoint, describe_run
 from pipeline.training.evaluate import evaluate
 from pipeline.training.schedule import cosine, exponential
 
-# Of the history: see `fit`.
+# The history's columns: see `fit`.
 COLUMNS = (
     "epoch",
     "seconds",
@@ -33,35 +33,34 @@ COLUMNS = (
 )
 
 
-def train(params: Params, architecture: str, method_name: str, seed: int) -> None:
+def train(params: Params, architecture_name: str, method_name: str, seed: int) -> None:
     """Train one network; write models/NAME.safetensors and runs/NAME/.
 
-    The folder has history.csv, a row an epoch, and metrics.json. Both outputs appear whole,
-    the model first; the metrics hold the model's checksum, so that a model and metrics of
-    different runs are told apart. A run that was interrupted goes on from its checkpoint, which
-    is there until both outputs are.
+    The folder has history.csv, a row per epoch, and metrics.json. Both outputs appear whole, the
+    model first. The metrics hold the model's checksum, which tells a model and metrics of
+    different runs apart. An interrupted run goes on from its checkpoint, which stays until both
+    outputs are there.
 
     Raises:
         PipelineError: an unknown name, data that is missing, of other params or has changed
             meanwhile, or outputs that cannot be written.
     """
-    params.check_known(architecture, method_name, seed)
+    params.check_known(architecture_name, method_name, seed)
     method = params.methods[method_name]
     data = load_data(method)
     check_split(data, params.data)
-    widths = layer_widths(architecture, data)
+    architecture = data.architecture(architecture_name)
     batch_size, threads = params.train.batch_size, params.train.threads
-    engine = create_engine(method, widths, seed=seed, threads=threads)
-    name = run_name(architecture, method_name, seed)
-    run = describe_run(method, widths, batch_size, threads, seed, data)
+    engine = create_engine(method, architecture, seed=seed, threads=threads)
+    name = run_name(architecture_name, method_name, seed)
+    run = describe_run(method, architecture, batch_size, threads, seed, data)
     checkpoint = Checkpoint(name, run, engine, COLUMNS, method.epochs)
     history = fit(engine, data, method, batch_size, seed, name, checkpoint)
 
     # The test set is used here, once, when nothing is left to choose.
-    classes = len(data.class_names)
     parts = {"training": data.train, "validation": data.validation, "test": data.test}
     results = {
-        part: evaluate(engine, images, classes).summary(data.class_names)
+        part: evaluate(engine, images, data.classes).summary(data.class_names)
         for part, images in parts.items()
     }
     check_unchanged(data)
@@ -70,7 +69,7 @@ def train(params: Params, architecture: str, method_name: str, seed: int) -> Non
         engine.save(path)
         size, digest = path.stat().st_size, checksum.sha256_file(path)
     metrics = {
-        "architecture": architecture,
+        "architecture": architecture_name,
         "method": method_name,
         "seed": seed,
         "parameters": engine.parameter_count(),
@@ -84,11 +83,6 @@ def train(params: Params, architecture: str, method_name: str, seed: int) -> Non
     echo(f"{name}: test accuracy {results['test']['accuracy']:.2f} %, {model}")
 
 
-def layer_widths(architecture: str, data: Dataset) -> list[int]:
-    """Return the widths of all layers: pixels, hidden widths, classes."""
-    return [data.pixels, *hidden_widths(architecture), len(data.class_names)]
-
-
 def fit(
     engine: Engine,
     data: Dataset,
@@ -100,11 +94,11 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train for `method.epochs` epochs, or the rest of them, and return the history.
 
-    It has a row an epoch. Keys: epoch (from 1), seconds and cumulative_seconds (of training
-    alone, without evaluation), training_loss and validation_loss (nats), training_error and
-    validation_error (percent), all of the network as it predicts after the epoch.
+    The history has a row per epoch. Its keys are epoch (from 1), seconds and cumulative_seconds
+    (of training alone, without evaluation), training_loss and validation_loss (nats), and
+    training_error and validation_error (percent). Losses and errors are of the network as it
+    predicts after the epoch.
     """
-    classes = len(data.class_names)
     rows = checkpoint.resume()
     total = rows[-1]["cumulative_seconds"] if rows else 0.0
     with progress(name, method.epochs, len(rows)) as advance:
@@ -113,8 +107,8 @@ def fit(
             run_epoch(engine, data.train, method, batch_size, seed, epoch)
             seconds = time.perf_counter() - started
             total += seconds
-            training = evaluate(engine, data.train, classes)
-            validation = evaluate(engine, data.validation, classes)
+            training = evaluate(engine, data.train, data.classes)
+            validation = evaluate(engine, data.validation, data.classes)
             rows.append(
                 {
                     "epoch": epoch + 1,
@@ -145,7 +139,7 @@ def run_epoch(
 def epoch_steps(
     engine: Engine, part: Part, method: Method, batch_size: int, seed: int, epoch: int
 ) -> Iterator[int]:
-    """Train as `run_epoch` does, and yield the number of the epoch's steps after each."""
+    """Train as `run_epoch` does; after each step, yield how many steps the epoch has."""
     batches = epoch_batches(len(part), batch_size, seed, epoch)
     for step, batch in enumerate(batches):
         indices = batch.astype(np.int64)
@@ -166,8 +160,8 @@ def _write_csv(path: Path, rows: Sequence[dict[str, float]]) -> None:
 def epoch_batches(images: int, batch_size: int, seed: int, epoch: int) -> NDArray[np.uint32]:
     """Return this epoch's order as (batches, batch_size) indices, a function of the arguments.
 
-    The remainder of images that fill no batch is left out, another one every epoch: a batch
-    of one image has no variance to normalize by.
+    The images that remain after the last whole batch are left out, other ones in every epoch. A
+    batch of one image would have no variance to normalize by.
 
     Raises:
         PipelineError: there is no whole batch.
@@ -178,7 +172,8 @@ def epoch_batches(images: int, batch_size: int, seed: int, epoch: int) -> NDArra
             "holds: choose smaller batches in params.yaml, or run `dvc repro fetch` for the images "
             "that it asks for"
         )
-    # Half the size of the indices that engines take: all of an epoch's are held while it lasts.
+    # These indices are held while the epoch lasts, and have half the size of those that engines
+    # take.
     every = np.arange(images, dtype=np.uint32)
     order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(every)
     batches = images // batch_size
@@ -189,7 +184,7 @@ def schedule_factor(schedule: str, done: float) -> float:
     """Return the factor on the learning rate after the share `done` of training, in [0, 1).
 
     cosine falls from 1 to 0 (Loshchilov & Hutter 2017, arXiv 1608.03983, without restarts);
-    exponential falls from 1 to 1/1000, evenly on a logarithmic scale; constant stays 1.
+    exponential falls from 1 to 1/1000, evenly on a logarithmic scale; constant stays at 1.
     """
     if schedule == "cosine":
         return cosine(done)

@@ -1,7 +1,7 @@
 """Train small networks with every form of the kernels, and print the checksums of the models.
 
-`python -m tests.robustness.same_bits` must print the same on every machine: the packed engine's model files
-do not depend on it. It needs no torch.
+`python -m tests.robustness.same_bits` must print the same on every machine: the packed engine's
+model files do not depend on it. It needs no torch.
 """
 
 import hashlib
@@ -19,11 +19,12 @@ from pipeline.engines.engine import create_engine
 from pipeline.engines.packed.encoding import encode
 from pipeline.training.train import run_epoch
 from tests.conftest import packed_methods
+from tests.networks import mlp
 from tests.oracle import SETS
 
 CLASSES, PIXELS, IMAGES, BATCH, EPOCHS = 10, 28 * 28, 120, 40, 2
 # Several panels of features, so that there is something to divide.
-WIDTHS = [PIXELS, 70, 40, CLASSES]
+ARCHITECTURE = mlp(PIXELS, 70, 40, CLASSES)
 
 
 def methods() -> Iterator[tuple[str, PackedMethod]]:
@@ -51,21 +52,21 @@ def make_data(method: PackedMethod) -> Part:
 
 
 def digests(method: PackedMethod) -> tuple[str, str]:
-    """Train, and return the SHA-256 of the model file and that of its scores."""
+    """Train, and return the SHA-256 of the model file and that of its logits."""
     data = make_data(method)
-    engine = create_engine(method, WIDTHS, seed=1, threads=2)
+    engine = create_engine(method, ARCHITECTURE, seed=1, threads=2)
     for epoch in range(EPOCHS):
         run_epoch(engine, data, method, BATCH, 1, epoch)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         engine.save(path)
         model = path.read_bytes()
-    scores = engine.scores(data.images).tobytes()
-    return hashlib.sha256(model).hexdigest(), hashlib.sha256(scores).hexdigest()
+    logits = engine.logits(data.images).tobytes()
+    return hashlib.sha256(model).hexdigest(), hashlib.sha256(logits).hexdigest()
 
 
 def main() -> None:
-    """Print a line a method: its name, and the checksums of model and scores."""
+    """Print a line per method: its name, and the checksums of model and logits."""
     for name, method in methods():
         found = {}
         for which in SETS:

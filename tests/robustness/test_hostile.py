@@ -342,12 +342,16 @@ def replace(folder: Path, name: str, array: np.ndarray) -> None:
     ("name", "array", "message"),
     [
         ("test-labels.npy", np.full(30, 3, np.uint8), "has label 3, where there are 3 classes"),
-        ("test-labels.npy", np.zeros(29, np.uint8), "does not hold a label an image"),
-        ("test-labels.npy", np.zeros((30, 1), np.uint8), "does not hold a label an image"),
+        ("test-labels.npy", np.zeros(29, np.uint8), "does not hold a label per image"),
+        ("test-labels.npy", np.zeros((30, 1), np.uint8), "does not hold a label per image"),
         ("test-labels.npy", np.zeros(30), "holds <f8"),
-        ("test-images.npy", np.zeros((30, 6, 6), np.uint8), "does not hold a label an image"),
-        ("test-images.npy", np.zeros((30, 0), np.uint8), "does not hold a label an image"),
-        ("test-images.npy", np.zeros((30, 35), np.uint8), "images of several sizes"),
+        ("test-images.npy", np.zeros((30, 6, 6), np.uint8), "does not hold a label per image"),
+        ("test-images.npy", np.zeros((30, 0), np.uint8), "does not hold a label per image"),
+        (
+            "test-images.npy",
+            np.zeros((30, 35), np.uint8),
+            r"test-images\.npy has images of 35 pixels, not of 6 x 6",
+        ),
     ],
 )
 def test_a_dataset_of_another_make_is_one_message(

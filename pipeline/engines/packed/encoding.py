@@ -1,17 +1,17 @@
-"""Images as the packed engine holds them: two pixels a byte."""
+"""Images as the packed engine holds them: two pixels per byte."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 # The kernels read 32 pixels at a time, which are 16 bytes.
 PIXELS_PER_BLOCK = 32
-BITS_OF_A_PIXEL = 8
-# So many images at a time: what is taken beside the result stays small.
+BITS_PER_PIXEL = 8
+# Images are encoded this many at a time, which keeps the temporary memory small.
 _CHUNK = 1000
 
 
 def encode(images: NDArray[np.uint8], pixel_bits: int) -> NDArray[np.uint8]:
-    """Keep the top bits of every pixel, at most 4, and pack two pixels a byte.
+    """Keep the top bits of every pixel, at most 4, and pack two pixels per byte.
 
     Args:
         images: (count, pixels) uint8.
@@ -24,7 +24,7 @@ def encode(images: NDArray[np.uint8], pixel_bits: int) -> NDArray[np.uint8]:
     count, pixels = images.shape
     width = padded(pixels) // 2
     encoded = np.zeros((count, width), np.uint8)
-    shift = BITS_OF_A_PIXEL - pixel_bits
+    shift = BITS_PER_PIXEL - pixel_bits
     for start in range(0, count, _CHUNK):
         part = images[start : start + _CHUNK] >> shift
         rows = encoded[start : start + _CHUNK]

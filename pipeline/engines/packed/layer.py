@@ -1,8 +1,9 @@
 """A binary layer: linear, batch normalization, binarization; forward and backward.
 
-Between the two it holds its output's bits and, per feature, the batch's statistics. The integer
-sums s are held a block of features at a time, and computed again for the backward pass unless the
-block is still there; float32 gradients are held a part of a block at a time.
+From the forward to the backward pass a layer keeps its output's bits and, per feature, the batch's
+statistics. It computes the integer sums s block by block, a block being some of its features, and
+computes a block's sums again for the backward pass unless they are still there. Within a block, it
+handles float32 gradients part by part.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,29 +15,25 @@ import binary_kernels as kernels
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.engines.packed.draws import Draws, Purpose
 from pipeline.engines.packed.encoding import padded
 from pipeline.engines.packed.normalization import EPSILON, PANEL, Normalization
 from pipeline.engines.packed.operands import Operand
-from pipeline.engines.packed.weights import BinaryWeights, Rate
-from pipeline.engines.packed.workspace import Workspace, own_memory
-from pipeline.engines.phases import Phases
+from pipeline.engines.packed.random_stream import Purpose, StreamKey
+from pipeline.engines.packed.step import StepContext
+from pipeline.engines.packed.weights import BinaryWeights
+from pipeline.engines.packed.workspace import own_memory
 
-# Four panels at a batch of 5,000, the fewest that the products of pixels take together. Twice as
-# many save a fifth of the time there, for tables of the inputs that every block builds anew, and
-# take a tenth more memory.
+# The sums of a block: four panels at a batch of 5,000, which is what the products of pixels take
+# together. Twice as many would save a fifth of the time there, since every block builds tables of
+# the inputs, and would take a tenth more memory.
 SUMS_BYTES = 5 * 2**18
 # The float32 gradients of a part: two panels at a batch of 5,000, so that two threads have work.
 GRADIENT_BYTES = 5 * 2**18
-# Rounded gradients, a byte each, of the features whose weight gradient is computed together.
+# The rounded gradients, a byte each, of a group of features: their weight gradient is one product.
 COLUMNS_BYTES = 5 * 2**17
-# The weight gradient that is held at a time: enough for 1024 features of 784 pixels, where smaller
-# ones cost calls at a small batch and save nothing at a large one.
+# A piece of the weight gradient: enough for 1024 features of 784 pixels. Smaller pieces would cost
+# calls at a small batch, and would save nothing at a large one.
 WEIGHT_GRADIENT_BYTES = 7 * 2**19
-
-# Largest absolute value of a gradient rounded to so many bits. Eight bits are two nibbles of
-# -7..7 and 0..15, which gives 112.
-MOST = {2: 1, 4: 7, 8: 112}
 
 
 @dataclass(frozen=True)
@@ -64,127 +61,128 @@ class Panels:
         return _divide(self.first, self.last, size)
 
 
-# Every step divides its work in the same way.
+# Cached, because every step divides its work in the same way.
 @cache
 def _divide(first: int, last: int, size: int) -> tuple[Panels, ...]:
     starts = range(first, last, size)
     return tuple(Panels(start, min(start + size, last)) for start in starts)
 
 
-# The gradient that a layer's output gets: (panels, batch, 32), and a factor for every row or None.
+# What gives the gradient of a layer's output by panels: (panels, batch, 32), and a factor for every
+# image or None.
 Incoming = Callable[[Panels], tuple[NDArray[Any], NDArray[np.float32] | None]]
 
 
 class BinaryLayer:
-    """s = x Wb^T, a = BatchNorm(s), bits = Binarize(a).
+    """s = x Wb^T, a = BatchNorm(s), bits = Binarize(a); the last layer binarizes nothing.
 
     Attributes:
+        inputs: K, the features of x.
+        outputs: N, the features of s.
+        weights: Wb, and how it learns.
+        normalization: gain, bias and statistics of each feature.
         bits: (batch, ceil(N / 8)) uint8 of the last forward pass.
+        sums_name: what the workspace calls this layer's sums.
     """
 
     def __init__(
         self,
-        weights: BinaryWeights,
-        normalization: Normalization,
+        index: int,
         inputs: int,
         outputs: int,
+        weights: BinaryWeights,
+        normalization: Normalization,
         *,
-        gradient_bits: int,
-        stochastic: bool,
-        label_smoothing: float,
-        draws: Draws,
-        workspace: Workspace,
-        phases: Phases,
-        threads: int,
+        last: bool,
     ) -> None:
-        self.weights, self.normalization = weights, normalization
         self.inputs, self.outputs = inputs, outputs
-        self._most = MOST.get(gradient_bits)
-        self._stochastic, self._phases = stochastic, phases
-        self._smoothing = label_smoothing
-        self._draws, self._workspace, self._threads = draws, workspace, threads
-        self._panels = Panels(0, padded(outputs) // PANEL)
-        self._sums_name = f"sums {draws.layer}"
+        self.weights, self.normalization = weights, normalization
         self.bits = np.empty((0, 0), np.uint8)
+        self.sums_name = f"sums {index}"
+        self._index, self._last = index, last
+        self._panels = Panels(0, padded(outputs) // PANEL)
+        # This step's weights, in rows and in panels.
         self._rows = np.empty((0, 0), np.uint8)
         self._weight_panels = np.empty((0, 0, 0), np.uint8)
+        # The block whose sums are in the workspace.
         self._held: Panels | None = None
 
     # ---- forward -------------------------------------------------------------------------
 
-    def forward(self, x: Operand, noise: float) -> None:
-        """Compute the statistics of s and the bits of the batch x.
+    def forward(self, x: Operand, context: StepContext) -> None:
+        """Compute the batch's statistics of s, and its bits.
 
         Args:
             x: the inputs, (batch, K).
-            noise: the amplitude of the weights' stochastic binarization, 0 for deterministic.
+            context: of the step.
         """
         if self.bits.shape[0] != len(x):
             self.bits = own_memory((len(x), -(-self.outputs // 8)), np.uint8)
-        draw = self._draws.of(Purpose.ACTIVATIONS) if self._stochastic else None
-        for block, sums in self._forward_blocks(x, noise, whole=False):
-            self._phases.enter("normalization")
+        key = context.random.key(self._index, Purpose.ACTIVATIONS) if context.stochastic else None
+        for block, sums in self._normalized_blocks(x, context):
+            context.phases.enter("normalization")
             kernels.binarize(
                 sums,
                 self.normalization.batch[block.range],
                 self.outputs,
                 self.bits,
                 block.first,
-                draw,
-                threads=self._threads,
+                key,
+                threads=context.threads,
             )
-            self._phases.enter("forward")
+            context.phases.enter("forward")
 
     def forward_to_loss(
-        self, x: Operand, labels: NDArray[np.uint8], noise: float
+        self, x: Operand, labels: NDArray[np.uint8], context: StepContext
     ) -> NDArray[np.float32]:
-        """As the last layer: return the gradient of the loss by a, (panels, batch, 32)."""
-        # Softmax needs all classes of an image.
-        ((_, sums),) = self._forward_blocks(x, noise, whole=True)
-        gradient = self._workspace.array("gradient", sums.shape, np.float32)
+        """Return the gradient of the loss by a, (panels, batch, 32): what the last layer does."""
+        ((_, sums),) = self._normalized_blocks(x, context)
+        gradient = context.workspace.array("gradient", sums.shape, np.float32)
         kernels.softmax_gradient(
             sums,
             self.normalization.batch,
             labels,
             self.outputs,
             gradient,
-            smoothing=self._smoothing,
-            threads=self._threads,
+            smoothing=context.label_smoothing,
+            threads=context.threads,
         )
         return gradient
 
-    def _forward_blocks(
-        self, x: Operand, noise: float, *, whole: bool
+    def _normalized_blocks(
+        self, x: Operand, context: StepContext
     ) -> Iterator[tuple[Panels, NDArray[Any]]]:
-        self._rows = self.weights.pack(noise)
-        self._weight_panels = kernels.interleave(self._rows, threads=self._threads)
+        """Yield every block and its sums, when the batch's statistics of them are there."""
+        self._rows = self.weights.binarize(context)
+        self._weight_panels = kernels.interleave(self._rows, threads=context.threads)
         self._held = None
-        for block in self._blocks(x, whole=whole):
-            sums = self._sums(x, block)
-            self._phases.enter("normalization")
+        for block in self._blocks(x):
+            sums = self._sums(x, block, context)
+            context.phases.enter("normalization")
             kernels.batch_statistics(
                 sums,
                 self.normalization.parameters[block.range],
                 EPSILON,
                 self.normalization.batch[block.range],
-                threads=self._threads,
+                threads=context.threads,
             )
-            self._phases.enter("forward")
+            context.phases.enter("forward")
             yield block, sums
-        self._phases.enter("normalization")
+        context.phases.enter("normalization")
         self.normalization.update_running(len(x))
-        self._phases.enter("forward")
+        context.phases.enter("forward")
 
-    def _blocks(self, x: Operand, *, whole: bool) -> tuple[Panels, ...]:
-        if whole:
+    def _blocks(self, x: Operand) -> tuple[Panels, ...]:
+        # Softmax needs all classes of an image.
+        if self._last:
             return (self._panels,)
-        of_panel = len(x) * PANEL * np.dtype(x.sums_type).itemsize
-        return self._panels.divide(max(2, SUMS_BYTES // of_panel))
+        bytes_per_panel = len(x) * PANEL * np.dtype(x.sums_type).itemsize
+        return self._panels.divide(max(2, SUMS_BYTES // bytes_per_panel))
 
-    def _sums(self, x: Operand, block: Panels) -> NDArray[Any]:
+    def _sums(self, x: Operand, block: Panels, context: StepContext) -> NDArray[Any]:
         """Return s of a block, computed unless it is the one that is held."""
         shape = (block.size, len(x), PANEL)
-        sums = self._workspace.array(self._sums_name, shape, x.sums_type)
+        sums = context.workspace.array(self.sums_name, shape, x.sums_type)
         if self._held != block:
             x.multiply(self._weight_panels[block.range], sums)
             self._held = block
@@ -192,139 +190,115 @@ class BinaryLayer:
 
     # ---- backward ------------------------------------------------------------------------
 
-    def backward(
-        self, x: Operand, incoming: Incoming, rate: Rate, *, last: bool, first: bool
-    ) -> Incoming | None:
+    def backward(self, x: Operand, incoming: Incoming, context: StepContext) -> Incoming | None:
         """Learn from the gradient of this layer's output, and hand on that of its input.
 
         Args:
             x: the inputs of the forward pass.
             incoming: gives the gradient of the bits by panels; of a in the last layer.
-            rate: of this step.
-            last: whether this is the last layer, which binarizes nothing.
-            first: whether nothing learns from the input's gradient.
+            context: of the step.
 
         Returns:
-            What gives the gradient of x by panels of its features, or None for the first layer.
+            What gives the gradient of x by panels of its features. None for the first layer, where
+            nothing learns from it.
         """
-        batch = len(x)
-        of_sums = None
-        if not first:
-            # All features of an image share its factor.
-            shape = (self._panels.size, batch, PANEL)
-            of_sums = self._workspace.array("gradient", shape, np.float32)
+        batch, workspace, first = len(x), context.workspace, self._index == 0
+        # The layer before needs the gradient of all sums: all features of an image share a factor.
+        shape = (self._panels.size, batch, PANEL)
+        of_sums = None if first else workspace.array("gradient", shape, np.float32)
         part_size = max(2, GRADIENT_BYTES // (batch * PANEL * 4))
         group_size = max(2, COLUMNS_BYTES // (padded(batch) * PANEL))
-        for block in reversed(self._blocks(x, whole=last)):
-            sums = self._sums(x, block)
+        for block in reversed(self._blocks(x)):
+            sums = self._sums(x, block, context)
             for group in block.divide(group_size):
-                columns = self._columns(group, batch)
+                columns = self._columns(group, batch, context)
                 for part in group.divide(part_size):
-                    gradient, factor = incoming(part)
+                    gradient, factors = incoming(part)
                     if of_sums is None:
                         shape = (part.size, batch, PANEL)
-                        out = self._workspace.array("gradient", shape, np.float32)
+                        out = workspace.array("gradient", shape, np.float32)
                     else:
                         out = of_sums[part.range]
-                    self._phases.enter("normalization")
+                    context.phases.enter("normalization")
                     kernels.normalize_backward(
                         sums[part.first - block.first : part.last - block.first],
                         self.normalization.batch[part.range],
                         gradient,
-                        factor,
-                        not last,
+                        factors,
+                        # Whether to go through the straight-through estimator.
+                        not self._last,
                         out,
                         self.normalization.gradient[part.range],
-                        threads=self._threads,
+                        threads=context.threads,
                     )
-                    self._phases.enter("backward")
-                    columns.put(part, out)
-                # The gradient that comes in from behind the last layer is read no more.
-                self._learn(x, columns, rate, "input gradient" if last else "transposed")
-        return None if of_sums is None else self._input_gradient(of_sums)
+                    context.phases.enter("backward")
+                    columns.put(part, out, context.threads)
+                self._learn(x, columns, context)
+        return None if of_sums is None else self._input_gradient(of_sums, context)
 
-    def _columns(self, group: Panels, batch: int) -> "_Columns":
+    def _columns(self, group: Panels, batch: int, context: StepContext) -> "_Columns":
         start = group.first * PANEL
         count = min(group.last * PANEL, self.outputs) - start
-        if self._most is None:
-            exact = self._workspace.array("columns", (count, batch), np.float32)
-            return _Columns(start, exact, None, None, self._draws, self._threads)
-        return _Columns(
-            start,
-            self._workspace.array("columns", (count, padded(batch)), np.int8),
-            self._workspace.array("column factors", (group.size * PANEL,), np.float32),
-            self._most,
-            self._draws,
-            self._threads,
-        )
+        key = context.random.key(self._index, Purpose.COLUMNS)
+        array, max_gradient = context.workspace.array, context.max_gradient
+        if max_gradient is None:
+            exact = array("columns", (count, batch), np.float32)
+            return _Columns(start, exact, None, None, key)
+        rounded = array("columns", (count, padded(batch)), np.int8)
+        factors = array("column factors", (group.size * PANEL,), np.float32)
+        return _Columns(start, rounded, factors, max_gradient, key)
 
-    def _learn(self, x: Operand, columns: "_Columns", rate: Rate, scratch: str) -> None:
+    def _learn(self, x: Operand, columns: "_Columns", context: StepContext) -> None:
         """Compute the weight gradient of a group's features and update their weights."""
-        memory = partial(self._workspace.array, scratch, dtype=np.uint8)
+        # The memory of the last layer's incoming gradient, which is read no more, is free.
+        name = "input gradient" if self._last else "transposed"
+        memory = partial(context.workspace.array, name, dtype=np.uint8)
         width = padded(self.inputs)
         size = max(PANEL, WEIGHT_GRADIENT_BYTES // (width * 4) // PANEL * PANEL)
-        number = np.float32 if columns.most is None else np.int32
+        number = np.float32 if columns.max is None else np.int32
         for start in range(0, len(columns.values), size):
             values = columns.values[start : start + size]
-            gradient = self._workspace.array("weight gradient", (len(values), width), number)
-            if columns.most is None:
+            gradient = context.workspace.array("weight gradient", (len(values), width), number)
+            if columns.max is None:
                 x.exact_gradient(values, gradient)
                 factors = None
             else:
-                x.gradient(values, columns.most, gradient, memory)
+                x.gradient(values, columns.max, gradient, memory)
                 assert columns.factors is not None
                 factors = columns.factors[start : start + size]
-            self._phases.enter("optimizer")
-            self.weights.update(columns.start + start, gradient, factors, rate)
-            self._phases.enter("backward")
+            context.phases.enter("optimizer")
+            self.weights.update(columns.start + start, gradient, factors, context)
+            context.phases.enter("backward")
 
-    def _input_gradient(self, g: NDArray[np.float32]) -> Incoming:
+    def _input_gradient(self, g: NDArray[np.float32], context: StepContext) -> Incoming:
         """Return what gives g Wb by panels of input features, with this step's bits."""
-        batch = g.shape[1]
-        if self._most is None:
+        batch, threads, max_gradient = g.shape[1], context.threads, context.max_gradient
+        input_panels = padded(self.inputs) // PANEL
+        if max_gradient is None:
             rows = np.ascontiguousarray(g.transpose(1, 0, 2)).reshape(batch, -1)
-            shape = (padded(self.inputs) // PANEL, batch, PANEL)
-            exact = self._workspace.array("input gradient", shape, np.float32)
-            kernels.floats_by_bits(rows, self._rows, self.outputs, exact, threads=self._threads)
+            shape = (input_panels, batch, PANEL)
+            exact = context.workspace.array("input gradient", shape, np.float32)
+            kernels.floats_by_bits(rows, self._rows, self.outputs, exact, threads=threads)
             return lambda panels: (exact[panels.range], None)
-        most = self._most
-        rounded = self._workspace.array("rows", (batch, self._panels.size * PANEL), np.int8)
-        factors = self._workspace.array("row factors", (batch,), np.float32)
-        kernels.round_rows(
-            g,
-            self.outputs,
-            most,
-            rounded,
-            factors,
-            self._draws.of(Purpose.ROWS),
-            threads=self._threads,
-        )
-        weights = np.empty((padded(self.inputs) // PANEL, -(-self.outputs // 8), PANEL), np.uint8)
-        kernels.transpose(self._rows, self.inputs, weights, threads=self._threads)
-        return partial(self._input_gradient_of, rounded, factors, weights)
+        rounded = context.workspace.array("rows", (batch, self._panels.size * PANEL), np.int8)
+        factors = context.workspace.array("row factors", (batch,), np.float32)
+        key = context.random.key(self._index, Purpose.ROWS)
+        kernels.round_rows(g, self.outputs, max_gradient, rounded, factors, key, threads=threads)
+        weights = np.empty((input_panels, -(-self.outputs // 8), PANEL), np.uint8)
+        kernels.transpose(self._rows, self.inputs, weights, threads=threads)
+        number = np.int16 if self.outputs * max_gradient < 2**15 else np.int32
 
-    def _input_gradient_of(
-        self,
-        rounded: NDArray[np.int8],
-        factors: NDArray[np.float32],
-        weights: NDArray[np.uint8],
-        panels: Panels,
-    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
-        assert self._most is not None
-        number = np.int16 if self.outputs * self._most < 2**15 else np.int32
-        shape = (panels.size, len(rounded), PANEL)
-        product = self._workspace.array("input gradient", shape, number)
-        kernels.gradients_by_bits(
-            rounded,
-            weights[panels.range],
-            self.outputs,
-            self._most,
-            product,
-            threads=self._threads,
-        )
-        return product, factors
+        def product(panels: Panels) -> tuple[NDArray[Any], NDArray[np.float32]]:
+            shape = (panels.size, batch, PANEL)
+            out = context.workspace.array("input gradient", shape, number)
+            kernels.gradients_by_bits(
+                rounded, weights[panels.range], self.outputs, max_gradient, out, threads=threads
+            )
+            return out, factors
 
-    # ---- accounts ------------------------------------------------------------------------
+        return product
+
+    # ---- memory --------------------------------------------------------------------------
 
     def weight_bytes(self) -> int:
         """Return the bytes of weights: latent, packed, and of batch normalization."""
@@ -333,43 +307,33 @@ class BinaryLayer:
         return self.weights.weight_bytes() + packed + normalization
 
     def saved_bytes(self) -> int:
-        """Return the bytes of bits, statistics and sums kept for the backward pass."""
-        sums = self._workspace.bytes_of(self._sums_name)
-        return self.bits.nbytes + self.normalization.batch.nbytes + sums
-
-    @property
-    def sums_name(self) -> str:
-        """What the workspace calls this layer's sums."""
-        return self._sums_name
+        """Return the bytes of bits and statistics kept for the backward pass."""
+        return self.bits.nbytes + self.normalization.batch.nbytes
 
 
+@dataclass(slots=True)
 class _Columns:
-    """The gradient of a group's sums as the weight gradient reads it: a feature a row.
+    """The gradient of a group's sums as the weight gradient reads it: a row per feature.
 
     Attributes:
         start: the first feature's number in the layer.
         values: (features, batch padded) int8, or (features, batch) float32 where exact.
-        factors: (features padded) float32, of the integers.
-        most: the largest integer, or None where exact.
+        factors: (features padded) float32, of the integers; None where exact.
+        max: the largest integer; None where exact.
+        key: of the random numbers that round.
     """
 
-    def __init__(
-        self,
-        start: int,
-        values: NDArray[Any],
-        factors: NDArray[np.float32] | None,
-        most: int | None,
-        draws: Draws,
-        threads: int,
-    ) -> None:
-        self.start, self.values, self.factors, self.most = start, values, factors, most
-        self._draws, self._threads = draws, threads
+    start: int
+    values: NDArray[Any]
+    factors: NDArray[np.float32] | None
+    max: int | None
+    key: StreamKey
 
-    def put(self, part: Panels, g: NDArray[np.float32]) -> None:
+    def put(self, part: Panels, g: NDArray[np.float32], threads: int) -> None:
         """Take in the gradient of a part's sums, (panels, batch, 32) float32."""
         begin, end = part.first * PANEL - self.start, part.last * PANEL - self.start
         values = self.values[begin:end]
-        if self.most is None:
+        if self.max is None:
             batch = g.shape[1]
             values[:] = g.transpose(0, 2, 1).reshape(-1, batch)[: len(values)]
             return
@@ -377,10 +341,10 @@ class _Columns:
         kernels.round_columns(
             g,
             len(values),
-            self.most,
+            self.max,
             values,
             self.factors[begin:end],
-            self._draws.of(Purpose.COLUMNS),
+            self.key,
             part.first,
-            threads=self._threads,
+            threads=threads,
         )

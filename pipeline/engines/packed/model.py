@@ -8,11 +8,11 @@ The file is a safetensors container (a JSON header and arrays, nothing executabl
 has one entry, named after the format: the version, the widths, the bits of a pixel, the gamma of
 the curve before them, the number of passes, and a SHA-256 of all of that.
 
-A network trained with stochastic activations may predict by the mean score of several passes. What
-is drawn at random in training is then spread evenly: with R passes, each feature adds each of the R
-middles of equal parts of (-1, 1) to its activation in one of them, neighbours in different ones.
-That is stratified sampling, of less variance than R draws; the draws are part of the thresholds, so
-that a prediction is the same every time.
+A network trained with stochastic activations may predict by the mean of the logits of several
+passes. What training draws at random is then spread evenly. With R passes, (-1, 1) has R equal
+parts; each feature adds the middle of each part to its activation in one of the passes, and
+neighbours add it in different ones. That is stratified sampling, which varies less than R draws.
+The draws are part of the thresholds, so that a prediction is the same every time.
 """
 
 import hashlib
@@ -47,12 +47,12 @@ _T = TypeVar("_T", bound=np.generic)
 
 FORMAT = "packed-network"
 VERSION = 2
-# Sums up to here are exact in float32, in which scores are computed.
+# Sums up to here are exact in float32, in which logits are computed.
 _MAX_SUM = 2**24 - 1
-# Every sum of so many pixels of 4 bits is.
+# So is every sum of this many pixels of 4 bits.
 _MAX_WIDTH = _MAX_SUM // 15
-# Half of what float32 holds, for what rounding adds.
-_MAX_SCORE = float(np.finfo(np.float32).max) / 2
+# Half of what float32 holds, which leaves room for what rounding adds.
+_MAX_LOGIT = float(np.finfo(np.float32).max) / 2
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Hidden:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """scores = scale (x Wb^T) + shift. bits as in Hidden; scale, shift: (classes) float32."""
+class Logits:
+    """logits = scale (x Wb^T) + shift. bits as in Hidden; scale, shift: (classes) float32."""
 
     bits: NDArray[np.uint8]
     scale: NDArray[np.float32]
@@ -80,9 +80,9 @@ class PackedModel:
         widths: of all layers, pixels first and classes last.
         pixel_bits: how many bits of a pixel the first layer reads, 1 to 4.
         pixel_gamma: of the curve that pixels go through before: see `pipeline.data.gamma`.
-        passes: whose mean score is the prediction.
+        passes: whose mean logits are the prediction.
         hidden: all layers but the last.
-        last: the layer of class scores.
+        last: the layer of logits.
     """
 
     widths: tuple[int, ...]
@@ -90,7 +90,7 @@ class PackedModel:
     pixel_gamma: int
     passes: int
     hidden: tuple[Hidden, ...]
-    last: Scores
+    last: Logits
 
     def save(self, path: Path) -> None:
         """Write the model to `path`."""
@@ -132,7 +132,7 @@ def fold(
         pixel_gamma=pixel_gamma,
         passes=passes,
         hidden=tuple(folded),
-        last=Scores(last.weights.pack(0.0), scale.astype(np.float32), shift.astype(np.float32)),
+        last=Logits(last.weights.signs(), scale.astype(np.float32), shift.astype(np.float32)),
     )
 
 
@@ -142,7 +142,7 @@ def _normalization(layer: BinaryLayer) -> tuple[NDArray[np.float64], NDArray[np.
     mean, variance = (row.ravel()[: layer.outputs] for row in _rows(layer.normalization.running))
     scale = gain / np.sqrt(variance + EPSILON)
     shift = bias - mean * scale
-    if not _largest_score(scale, shift) <= _MAX_SCORE:
+    if not _largest_logit(scale, shift) <= _MAX_LOGIT:
         raise PipelineError(
             "the training diverged: batch normalization is no number, or beyond float32. Lower "
             "the method's learning_rate in params.yaml."
@@ -150,8 +150,8 @@ def _normalization(layer: BinaryLayer) -> tuple[NDArray[np.float64], NDArray[np.
     return scale, shift
 
 
-def _largest_score(scale: NDArray[np.floating], shift: NDArray[np.floating]) -> float:
-    """Return the largest absolute score that any sum may give; not a number where one is not."""
+def _largest_logit(scale: NDArray[np.floating], shift: NDArray[np.floating]) -> float:
+    """Return the largest absolute logit that any sum may give; not a number where one is not."""
     return float((np.abs(scale.astype(np.float64)) * _MAX_SUM + np.abs(shift)).max())
 
 
@@ -165,7 +165,7 @@ def _fold_hidden(layer: BinaryLayer, passes: int) -> Hidden:
     # 0 for a single pass: the plain sign.
     shift = shift + ((2 * part + 1) / passes - 1)
     flip = scale < 0
-    bits = layer.weights.pack(0.0)
+    bits = layer.weights.signs()
     ones = np.packbits(np.ones(layer.inputs, np.uint8), bitorder="little")
     bits[flip] ^= ones
     # Where the scale is 0, the bit is the shift's sign whatever s is.
@@ -241,22 +241,22 @@ def _validate(header: _Header, tensors: dict[str, NDArray[np.generic]]) -> Packe
         fits = (layer.thresholds >= -_MAX_SUM) & (layer.thresholds <= _MAX_SUM)
         require(bool(fits.all()), "a threshold is too large")
     last = len(hidden)
-    scores = Scores(
+    logits = Logits(
         _bits(tensors, last, widths[-2], widths[-1]),
         _numbers(tensors, f"layers.{last}.scale", np.float32, (widths[-1],)),
         _numbers(tensors, f"layers.{last}.shift", np.float32, (widths[-1],)),
     )
-    for numbers in (scores.scale, scores.shift):
+    for numbers in (logits.scale, logits.shift):
         require(bool(np.isfinite(numbers).all()), "a scale or shift is not finite")
-    largest = _largest_score(scores.scale, scores.shift)
-    require(largest <= _MAX_SCORE, "a scale or shift is too large")
+    largest = _largest_logit(logits.scale, logits.shift)
+    require(largest <= _MAX_LOGIT, "a scale or shift is too large")
     model = PackedModel(
         tuple(widths),
         header.pixel_bits,
         header.pixel_gamma,
         header.passes,
         tuple(hidden),
-        scores,
+        logits,
     )
     unknown = set(tensors) - set(model._tensors())
     require(not unknown, f"it has unknown arrays: {printable(', '.join(sorted(unknown)))}")

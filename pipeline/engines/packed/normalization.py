@@ -1,10 +1,13 @@
 """Batch normalization's parameters, statistics and gradients, of all layers of a network."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.engines.packed.adam import adam
 from pipeline.engines.packed.encoding import padded
-from pipeline.engines.packed.weights import Rate, adam
+from pipeline.engines.packed.step import StepContext
 
 PANEL = 32
 # As in torch.
@@ -56,7 +59,7 @@ class Normalization:
 class NetworkNormalization:
     """All layers' parameters in one piece, so that one optimizer step serves all."""
 
-    def __init__(self, outputs: list[int], threads: int) -> None:
+    def __init__(self, outputs: Sequence[int]) -> None:
         panels = [padded(width) // PANEL for width in outputs]
         starts = np.cumsum([0, *panels])
         shape = (int(starts[-1]), 2, PANEL)
@@ -64,13 +67,12 @@ class NetworkNormalization:
         flat = (-1, PANEL)
         self._flat = self._parameters.reshape(flat), self._gradient.reshape(flat)
         self._moments = np.zeros_like(self._flat[0]), np.zeros_like(self._flat[0])
-        self._threads = threads
         self.layers = [
             Normalization(width, self._parameters[start:end], self._gradient[start:end])
             for width, start, end in zip(outputs, starts, starts[1:], strict=False)
         ]
 
-    def update(self, rate: Rate) -> None:
+    def update(self, context: StepContext) -> None:
         """Learn from the gradients of this step."""
         for layer in self.layers:
             layer.finish_gradient()
@@ -79,9 +81,9 @@ class NetworkNormalization:
             self._moments,
             self._flat[1],
             None,
-            rate,
+            context.rate,
             limit=np.inf,
-            threads=self._threads,
+            threads=context.threads,
         )
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:

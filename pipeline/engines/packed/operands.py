@@ -7,7 +7,7 @@ import binary_kernels as kernels
 import numpy as np
 from numpy.typing import NDArray
 
-# The most elements a sum of which fits int16: K bits, or K pixels of 4 bits.
+# A sum of at most this many elements fits int16: of bits, or of pixels of 4 bits.
 _MAX_NARROW_BITS = 2**15 - 1
 _MAX_NARROW_PIXELS = (2**15 - 1) // 15
 
@@ -29,9 +29,9 @@ class Operand(Protocol):
         """Write s = x Wb^T, (panels, batch, 32); `panels` are those of Wb that `out` is for."""
 
     def gradient(
-        self, g: NDArray[np.int8], most: int, out: NDArray[np.int32], memory: Memory
+        self, g: NDArray[np.int8], max_gradient: int, out: NDArray[np.int32], memory: Memory
     ) -> None:
-        """Write g x, (N, K padded), g (N, batch padded) integers of at most `most`.
+        """Write g x, (N, K padded), g (N, batch padded) integers of at most `max_gradient`.
 
         `memory` gives uint8 memory of a shape, the same between the calls of a step.
         """
@@ -68,10 +68,12 @@ class Pixels:
         )
 
     def gradient(
-        self, g: NDArray[np.int8], most: int, out: NDArray[np.int32], memory: Memory
+        self, g: NDArray[np.int8], max_gradient: int, out: NDArray[np.int32], memory: Memory
     ) -> None:
         """See `Operand`."""
-        kernels.gradients_by_pixels(g, self._encoded, most, out, self._index, threads=self._threads)
+        kernels.gradients_by_pixels(
+            g, self._encoded, max_gradient, out, self._index, threads=self._threads
+        )
 
     def exact_gradient(self, g: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """See `Operand`."""
@@ -98,13 +100,15 @@ class Bits:
         kernels.bits_by_bits(self.rows, panels, self._columns, out, threads=self._threads)
 
     def gradient(
-        self, g: NDArray[np.int8], most: int, out: NDArray[np.int32], memory: Memory
+        self, g: NDArray[np.int8], max_gradient: int, out: NDArray[np.int32], memory: Memory
     ) -> None:
         """See `Operand`."""
         if self._transposed is None:
             self._transposed = memory((out.shape[1] // 32, -(-len(self) // 8), 32))
             kernels.transpose(self.rows, self._columns, self._transposed, threads=self._threads)
-        kernels.gradients_by_bits(g, self._transposed, len(self), most, out, threads=self._threads)
+        kernels.gradients_by_bits(
+            g, self._transposed, len(self), max_gradient, out, threads=self._threads
+        )
 
     def exact_gradient(self, g: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """See `Operand`."""

@@ -1,11 +1,11 @@
-"""A model laid out for prediction: in bits from the first layer to the scores."""
+"""A model laid out for prediction: in bits from the first layer to the logits."""
 
 import binary_kernels as kernels
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.gamma import curve
-from pipeline.engines.packed.encoding import BITS_OF_A_PIXEL
+from pipeline.engines.packed.encoding import BITS_PER_PIXEL
 from pipeline.engines.packed.model import PackedModel
 
 
@@ -14,7 +14,7 @@ class Predictor:
 
     def __init__(self, model: PackedModel, threads: int) -> None:
         self._classes, self._threads = model.widths[-1], threads
-        levels = curve(model.pixel_gamma) >> (BITS_OF_A_PIXEL - model.pixel_bits)
+        levels = curve(model.pixel_gamma) >> (BITS_PER_PIXEL - model.pixel_bits)
         last = model.last
         self._network = kernels.Network(
             levels,
@@ -25,15 +25,15 @@ class Predictor:
             last.shift,
         )
 
-    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return (batch, classes) class scores of images, (batch, pixels), a byte a pixel."""
-        return self._scores(images, encoded=False)
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (batch, classes) logits of images, (batch, pixels) uint8, a byte per pixel."""
+        return self._logits(images, encoded=False)
 
-    def encoded_scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def encoded_logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the same of images that `encoding.encode` has made, (batch, bytes)."""
-        return self._scores(images, encoded=True)
+        return self._logits(images, encoded=True)
 
-    def _scores(self, images: NDArray[np.uint8], *, encoded: bool) -> NDArray[np.float32]:
-        scores = np.empty((len(images), self._classes), np.float32)
-        self._network.scores(images, scores, encoded=encoded, threads=self._threads)
-        return scores
+    def _logits(self, images: NDArray[np.uint8], *, encoded: bool) -> NDArray[np.float32]:
+        logits = np.empty((len(images), self._classes), np.float32)
+        self._network.scores(images, logits, encoded=encoded, threads=self._threads)
+        return logits

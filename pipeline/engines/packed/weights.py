@@ -1,4 +1,4 @@
-"""A layer's binary weights, and what learns them: latent weights with Adam, or bits with Bop."""
+"""A layer's binary weights, and how they learn: latent weights with Adam, or bits with Bop."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -7,82 +7,41 @@ import binary_kernels as kernels
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.engines.packed.draws import Draws, Purpose
+from pipeline.config.params import PackedMethod
+from pipeline.engines.packed.adam import Gradient, adam
 from pipeline.engines.packed.encoding import padded
+from pipeline.engines.packed.random_stream import Purpose
+from pipeline.engines.packed.step import StepContext
 from pipeline.engines.packed.workspace import own_memory
-
-BETA1 = 0.9
-BETA2 = 0.999
-EPSILON = 1e-8
-
-Gradient = NDArray[np.int32] | NDArray[np.float32]
-
-
-class Rate:
-    """The factors of an Adam step, which all of a network's parameters share."""
-
-    def __init__(self) -> None:
-        self._power1 = self._power2 = 1.0
-        self.step_size = self.correction = 0.0
-
-    def advance(self, learning_rate: float) -> None:
-        """Begin the next step."""
-        # Products and roots only: a power may differ in its last bit between platforms.
-        self._power1 *= BETA1
-        self._power2 *= BETA2
-        self.step_size = learning_rate / (1 - self._power1)
-        self.correction = 1 / float(np.sqrt(1 - self._power2))
-
-    @property
-    def powers(self) -> tuple[float, float]:
-        """BETA1 and BETA2 to the number of steps begun: all that a step leaves to the next."""
-        return self._power1, self._power2
-
-    @powers.setter
-    def powers(self, powers: tuple[float, float]) -> None:
-        self._power1, self._power2 = powers
-
-
-def adam(
-    weights: NDArray[np.generic],
-    moments: tuple[NDArray[np.generic], NDArray[np.generic]],
-    gradient: Gradient,
-    factor: NDArray[np.float32] | None,
-    rate: Rate,
-    *,
-    limit: float,
-    draw: tuple[int, int, int] = (0, 0, 0),
-    first_row: int = 0,
-    threads: int,
-) -> None:
-    """Take an Adam step in place. See `binary_kernels.adam`."""
-    kernels.adam(
-        weights,
-        *moments,
-        gradient,
-        factor,
-        beta1=BETA1,
-        beta2=BETA2,
-        epsilon=EPSILON,
-        step_size=rate.step_size,
-        correction=rate.correction,
-        limit=limit,
-        draw=draw,
-        first_row=first_row,
-        threads=threads,
-    )
 
 
 class BinaryWeights(Protocol):
     """Wb, (N, K), and how it learns."""
 
-    def pack(self, noise: float) -> NDArray[np.uint8]:
-        """Return this step's bits, (N, ceil(K / 8)): of latent weights plus `noise`."""
+    def signs(self) -> NDArray[np.uint8]:
+        """Return the bits that predict, (N, ceil(K / 8))."""
+
+    def binarize(self, context: StepContext) -> NDArray[np.uint8]:
+        """Return this step's bits, (N, ceil(K / 8)): those of latent weights with noise.
+
+        They are a copy: `update` does not change them.
+        """
 
     def update(
-        self, first: int, gradient: Gradient, factor: NDArray[np.float32] | None, rate: Rate
+        self,
+        first: int,
+        gradient: Gradient,
+        factors: NDArray[np.float32] | None,
+        context: StepContext,
     ) -> None:
-        """Learn from the gradient, (rows, K padded), of the rows from `first` on."""
+        """Learn from the gradient, (rows, K padded), of the rows from `first` on.
+
+        Args:
+            first: the number of the first row.
+            gradient: of these rows, without the factors.
+            factors: (rows) of the gradient, or None.
+            context: of the step.
+        """
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
         """Return what is learnt and the optimizer's state, by name: no copies, (N, ...) each."""
@@ -94,8 +53,25 @@ class BinaryWeights(Protocol):
         """Return the bytes of the optimizer's state."""
 
 
+def create_weights(
+    method: PackedMethod, layer: int, inputs: int, outputs: int, seed: int
+) -> BinaryWeights:
+    """Draw the initial weights of a layer, for the method's optimizer.
+
+    Args:
+        method: how they learn.
+        layer: the layer's number in the network.
+        inputs: K.
+        outputs: N.
+        seed: of the training.
+    """
+    generator = np.random.Generator(np.random.Philox(key=[seed, layer]))
+    kind = BopWeights if method.optimizer == "bop" else LatentWeights
+    return kind(method, layer, inputs, outputs, generator)
+
+
 class LatentWeights:
-    """Latent weights in [-1, 1], (N, K padded), with Adam (arXiv 1412.6980).
+    """Latent weights in [-1, 1], (N, K padded), whose signs are Wb, with Adam.
 
     With state_bits 16 a weight is an int16 in units of 2^-15 and the moments are bfloat16; with
     8 the weights are the same and the moments are floats of 8 bits.
@@ -103,39 +79,48 @@ class LatentWeights:
 
     def __init__(
         self,
-        outputs: int,
+        method: PackedMethod,
+        layer: int,
         inputs: int,
-        *,
-        latent_range: float,
-        state_bits: int,
-        draws: Draws,
-        threads: int,
+        outputs: int,
+        generator: np.random.Generator,
     ) -> None:
-        self._columns, self._draws, self._threads = inputs, draws, threads
-        generator = np.random.Generator(np.random.Philox(key=[draws.seed, draws.layer]))
+        # Params has checked that both are there: see `PackedMethod`.
+        assert method.latent_range is not None
+        assert method.state_bits is not None
+        self._layer, self._columns = layer, inputs
         shape = (outputs, padded(inputs))
-        narrow = state_bits < 32
+        narrow = method.state_bits < 32
         self._latent = own_memory(shape, np.int16 if narrow else np.float32)
         for row in self._latent:
             uniform = generator.random(inputs, np.float32) * 2 - 1
-            row[:inputs] = uniform * (latent_range * (2**15 - 1 if narrow else 1))
+            row[:inputs] = uniform * (method.latent_range * (2**15 - 1 if narrow else 1))
         moments: dict[int, type[np.generic]] = {8: np.uint8, 16: np.uint16, 32: np.float32}
-        moment = moments[state_bits]
+        moment = moments[method.state_bits]
         self._m, self._v = own_memory(shape, moment), own_memory(shape, moment)
 
-    def pack(self, noise: float) -> NDArray[np.uint8]:
+    def signs(self) -> NDArray[np.uint8]:
+        """See `BinaryWeights`."""
+        bits: NDArray[np.uint8] = kernels.pack_latent(self._latent, self._columns)
+        return bits
+
+    def binarize(self, context: StepContext) -> NDArray[np.uint8]:
         """See `BinaryWeights`."""
         bits: NDArray[np.uint8] = kernels.pack_latent(
             self._latent,
             self._columns,
-            noise=noise,
-            draw=self._draws.of(Purpose.WEIGHTS),
-            threads=self._threads,
+            noise=context.weight_noise,
+            draw=context.random.key(self._layer, Purpose.WEIGHTS),
+            threads=context.threads,
         )
         return bits
 
     def update(
-        self, first: int, gradient: Gradient, factor: NDArray[np.float32] | None, rate: Rate
+        self,
+        first: int,
+        gradient: Gradient,
+        factors: NDArray[np.float32] | None,
+        context: StepContext,
     ) -> None:
         """See `BinaryWeights`."""
         rows = slice(first, first + len(gradient))
@@ -143,12 +128,12 @@ class LatentWeights:
             self._latent[rows],
             (self._m[rows], self._v[rows]),
             gradient,
-            factor,
-            rate,
+            factors,
+            context.rate,
             limit=1.0,
-            draw=self._draws.of(Purpose.UPDATE),
+            key=context.random.key(self._layer, Purpose.UPDATE),
             first_row=first,
-            threads=self._threads,
+            threads=context.threads,
         )
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
@@ -164,32 +149,40 @@ class LatentWeights:
         return self._m.nbytes + self._v.nbytes
 
 
-class FlippedWeights:
+class BopWeights:
     """Weights that are bits and nothing else, with Bop (Helwegen et al. 2019, arXiv 1906.02107)."""
 
     def __init__(
         self,
-        outputs: int,
+        method: PackedMethod,
+        layer: int,
         inputs: int,
-        *,
-        adaptivity: float,
-        threshold: float,
-        draws: Draws,
-        threads: int,
+        outputs: int,
+        generator: np.random.Generator,
     ) -> None:
-        self._columns, self._threads = inputs, threads
-        self._adaptivity, self._threshold = adaptivity, threshold
-        generator = np.random.Generator(np.random.Philox(key=[draws.seed, draws.layer]))
+        # Params has checked that both are there: see `PackedMethod`.
+        assert method.bop_adaptivity is not None
+        assert method.bop_threshold is not None
+        self._columns = inputs
+        self._adaptivity, self._threshold = method.bop_adaptivity, method.bop_threshold
         bits = generator.integers(0, 2, (outputs, inputs), np.uint8)
         self._bits = np.packbits(bits, axis=1, bitorder="little")
         self._m = own_memory((outputs, padded(inputs)), np.float32)
 
-    def pack(self, noise: float) -> NDArray[np.uint8]:
-        """Return a copy of the bits: the step's own, which `update` does not change."""
+    def signs(self) -> NDArray[np.uint8]:
+        """See `BinaryWeights`."""
+        return self._bits.copy()
+
+    def binarize(self, context: StepContext) -> NDArray[np.uint8]:
+        """See `BinaryWeights`."""
         return self._bits.copy()
 
     def update(
-        self, first: int, gradient: Gradient, factor: NDArray[np.float32] | None, rate: Rate
+        self,
+        first: int,
+        gradient: Gradient,
+        factors: NDArray[np.float32] | None,
+        context: StepContext,
     ) -> None:
         """See `BinaryWeights`."""
         rows = slice(first, first + len(gradient))
@@ -197,11 +190,11 @@ class FlippedWeights:
             self._bits[rows],
             self._m[rows],
             gradient,
-            factor,
+            factors,
             self._columns,
             adaptivity=self._adaptivity,
             threshold=self._threshold,
-            threads=self._threads,
+            threads=context.threads,
         )
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:

@@ -10,9 +10,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.config.architecture import Architecture
 from pipeline.config.params import TorchMethod
 from pipeline.engines.phases import Phases
-from pipeline.engines.torch.ledger import measure_ledger
+from pipeline.engines.torch.memory_breakdown import measure_memory
 from pipeline.engines.torch.memory_errors import memory_errors
 from pipeline.engines.torch.network import BinaryLinear, build_network
 from pipeline.engines.torch.normalization_phase import tell_apart
@@ -25,17 +26,20 @@ class TorchEngine:
     kept_between_steps: tuple[str, ...] = ("weights", "gradients", "optimizer_state")
 
     @memory_errors()
-    def __init__(self, method: TorchMethod, widths: list[int], *, seed: int, threads: int) -> None:
+    def __init__(
+        self, method: TorchMethod, architecture: Architecture, *, seed: int, threads: int
+    ) -> None:
+        """Build a freshly initialized network. See `create_engine`."""
         torch.set_num_threads(threads)
         # The same seed must give the same model, to the byte.
         torch.use_deterministic_algorithms(True)
-        # That mode also overwrites all fresh memory, against bugs that we do not have; the
-        # baseline must not pay for it.
+        # That mode also overwrites all fresh memory, to show reads of what was never written. The
+        # baseline has none, and must not pay for it.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         generator = torch.Generator().manual_seed(seed)
-        self._network = build_network(method, widths, generator)
-        draws = "stochastic" in (method.weights, method.activations)
-        self._generator = generator if draws else None
+        self._network = build_network(method, architecture, generator)
+        is_random = "stochastic" in (method.weights, method.activations)
+        self._generator = generator if is_random else None
         self._binary_layers = [m for m in self._network if isinstance(m, BinaryLinear)]
         self._optimizer = _optimizer(method, self._network)
         self._pixel_bits = method.pixel_bits
@@ -57,7 +61,7 @@ class TorchEngine:
         self._optimizer.param_groups[0]["lr"] = learning_rate
         if self._anneals:
             for layer in self._binary_layers:
-                # Squared: most of the training is then spent near the network that predicts.
+                # Squared, so that most of the training is spent near the network that predicts.
                 layer.noise = (1 - progress) ** 2
         self._optimizer.zero_grad(set_to_none=True)
         self._phases.enter("data")
@@ -81,13 +85,13 @@ class TorchEngine:
         tell_apart(self._network, self._phases)
 
     @memory_errors()
-    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return (batch, classes) class scores. See `Engine`."""
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (batch, classes) logits. See `Engine`."""
         self._network.eval()
         with torch.inference_mode():
-            scores: NDArray[np.float32] = self._network(self._input(images)).numpy()
+            logits: NDArray[np.float32] = self._network(self._input(images)).numpy()
         self._network.train()
-        return scores
+        return logits
 
     def save(self, path: Path) -> None:
         """Write all parameters and batch normalization's statistics as safetensors."""
@@ -107,19 +111,19 @@ class TorchEngine:
         return sum(parameter.numel() for parameter in self._network.parameters())
 
     @memory_errors()
-    def ledger(
+    def memory_breakdown(
         self, images: NDArray[np.uint8], index: NDArray[np.int64], labels: NDArray[np.uint8]
     ) -> Mapping[str, int]:
         """Return the bytes of a training step by kind. See `Engine`."""
         batch = self._input(images[index])
-        return measure_ledger(
+        return measure_memory(
             self._network, self._optimizer, batch, lambda: self._loss(batch, labels)
         )
 
     def _loss(self, batch: Tensor, labels: NDArray[np.uint8]) -> Tensor:
-        scores = self._network(batch)
+        logits = self._network(batch)
         return functional.cross_entropy(
-            scores, torch.from_numpy(labels).long(), label_smoothing=self._smoothing
+            logits, torch.from_numpy(labels).long(), label_smoothing=self._smoothing
         )
 
     def _input(self, images: NDArray[np.uint8]) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.config.architecture import Architecture
 from pipeline.config.params import TorchMethod
 from pipeline.engines.torch.binarize import binarize_activations, binarize_weights
 
@@ -56,18 +57,19 @@ class BinaryActivation(nn.Module):
 
 
 def build_network(
-    method: TorchMethod, widths: list[int], generator: torch.Generator
+    method: TorchMethod, architecture: Architecture, generator: torch.Generator
 ) -> nn.Sequential:
     """Stack linear, batch normalization and activation for all but the last layer.
 
-    The last layer is linear and batch normalization: its outputs are the class scores.
+    The last layer is linear and batch normalization: its outputs are the logits.
 
     Args:
         method: which numbers weights and activations are, and the initialization.
-        widths: of all layers, input first.
+        architecture: the layers.
         generator: of the initialization and of stochastic binarization.
     """
     layers: list[nn.Module] = []
+    widths = architecture.widths
     for index, (fan_in, fan_out) in enumerate(pairwise(widths)):
         layers += [_linear(method, fan_in, fan_out, generator), nn.BatchNorm1d(fan_out)]
         if index < len(widths) - 2:

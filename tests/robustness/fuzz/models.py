@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.engines.packed.model import Hidden, PackedModel, Scores
+from pipeline.engines.packed.model import Hidden, Logits, PackedModel
 
 # Widths about whole bytes and panels; the last two have sums that need 32 bits.
 ARCHITECTURES = (
@@ -58,5 +58,5 @@ def _model(
         )
         for fan_in, fan_out in pairwise(widths[:-1])
     )
-    last = Scores(bits(*widths[-2:]), normal(widths[-1]), normal(widths[-1]))
+    last = Logits(bits(*widths[-2:]), normal(widths[-1]), normal(widths[-1]))
     return PackedModel(widths, pixel_bits, pixel_gamma, passes, hidden, last)

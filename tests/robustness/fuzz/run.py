@@ -127,18 +127,18 @@ def _predict(model: PackedModel, random: Random) -> None:
     pixels = model.widths[0]
     images = np.frombuffer(random.randbytes(IMAGES * pixels), np.uint8).reshape(IMAGES, pixels)
     levels = curve(model.pixel_gamma)[images] >> (8 - model.pixel_bits)
-    expected = _scores(model, levels.astype(np.int64))
+    expected = _logits(model, levels.astype(np.int64))
     assert np.isfinite(expected).all()
     for threads in (1, 2):
         with mock.patch.dict("os.environ", BINARY_KERNELS=random.choice(SETS)):
             predictor = Predictor(model, threads)
-            found = predictor.scores(images), predictor.encoded_scores(nibbles(levels))
-        for scores in found:
-            assert scores.dtype == expected.dtype
-            np.testing.assert_array_equal(scores, expected)
+            found = predictor.logits(images), predictor.encoded_logits(nibbles(levels))
+        for logits in found:
+            assert logits.dtype == expected.dtype
+            np.testing.assert_array_equal(logits, expected)
 
 
-def _scores(model: PackedModel, x: np.ndarray) -> np.ndarray:
+def _logits(model: PackedModel, x: np.ndarray) -> np.ndarray:
     """What the model's arrays say, in plain NumPy."""
     mean = np.zeros((len(x), model.widths[-1]), np.float32)
     # Without a layer between there is nothing that passes could differ in.
@@ -148,8 +148,8 @@ def _scores(model: PackedModel, x: np.ndarray) -> np.ndarray:
         for layer in model.hidden:
             y = signs(_sums(y, layer.bits) >= layer.thresholds[number])
         sums = _sums(y, model.last.bits).astype(np.float32)
-        scores = sums * model.last.scale + model.last.shift
-        mean += scores / np.float32(passes)
+        logits = sums * model.last.scale + model.last.shift
+        mean += logits / np.float32(passes)
     return mean
 
 

@@ -26,10 +26,11 @@ from pipeline.fetch import idx as idx_files
 from pipeline.training import checkpoint
 from pipeline.training.checkpoint import Checkpoint
 from tests.conftest import to_idx
+from tests.networks import mlp
 from tests.robustness.fuzz.draft import parsed
 from tests.robustness.fuzz.run import outcome
 
-WIDTHS = [9, 5, 3]
+ARCHITECTURE = mlp(9, 5, 3)
 BATCH = 4
 COLUMNS = ("epoch", "loss")
 EPOCHS = 3
@@ -117,7 +118,7 @@ def new_engine(number: int) -> Engine:
             **RECIPES[number],
         }
     )
-    return create_engine(method, WIDTHS, seed=1, threads=1)
+    return create_engine(method, ARCHITECTURE, seed=1, threads=1)
 
 
 def new_checkpoint(number: int, engine: Engine) -> Checkpoint:
@@ -128,7 +129,7 @@ def new_checkpoint(number: int, engine: Engine) -> Checkpoint:
 def step(engine: Engine) -> None:
     """Train with one batch."""
     images = np.full((BATCH, 16), 0x5A, np.uint8)
-    labels = np.arange(BATCH, dtype=np.uint8) % WIDTHS[-1]
+    labels = np.arange(BATCH, dtype=np.uint8) % ARCHITECTURE.classes
     engine.train_batch(images, np.arange(BATCH), labels, 0.01, 0.5)
 
 

@@ -5,7 +5,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.common.errors import PipelineError
-from pipeline.config.params import Params, hidden_widths, load_params
+from pipeline.config.params import Params, load_params
 from tests.conftest import ROOT
 
 yaml = YAML()
@@ -79,7 +79,7 @@ def test_the_projects_own_params_are_valid() -> None:
         ),
         (("methods", "pakced"), {}, "methods.pakced: unknown key (did you mean packed?)"),
         (("architectures",), [], "architectures: "),
-        (("architectures",), ["mlp-0"], "architectures.0: "),
+        (("architectures",), ["mlp-0"], "architectures.0: mlp-0 is not an architecture: write"),
         (("architectures",), ["mlp-8", "mlp-8"], "architectures: mlp-8 is listed twice"),
         (("seeds",), [1, 2, 1], "seeds: 1 is listed twice"),
         (("data", "class_names"), ["a", "b", "a"], "data.class_names: a is listed twice"),
@@ -189,8 +189,3 @@ def test_unknown_names_list_the_known_ones(params: Params) -> None:
         params.check_known("mlp-8", "flaot", 1)
     with pytest.raises(PipelineError, match=r"unknown seed 3: .* 1, 2"):
         params.check_known("mlp-8", "float", 3)
-
-
-def test_an_architectures_name_is_its_definition() -> None:
-    assert hidden_widths("mlp-128") == [128]
-    assert hidden_widths("mlp-1024-1024-3") == [1024, 1024, 3]

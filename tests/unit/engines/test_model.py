@@ -17,8 +17,8 @@ from pipeline.engines.packed.encoding import encode
 from pipeline.engines.packed.model import (
     FORMAT,
     Hidden,
+    Logits,
     PackedModel,
-    Scores,
     _digest,
     _normalization,
     load,
@@ -61,8 +61,8 @@ def test_a_model_applies_its_gamma_to_images_as_they_are(tmp_path: Path) -> None
     for _ in range(5):
         engine.train_batch(encoded, INDEX, LABELS, 0.01, 0.0)
     engine.save(tmp_path / "model")
-    scores = Predictor(load(tmp_path / "model"), 1).scores(IMAGES)
-    np.testing.assert_array_equal(scores, engine.scores(encoded))
+    logits = Predictor(load(tmp_path / "model"), 1).logits(IMAGES)
+    np.testing.assert_array_equal(logits, engine.logits(encoded))
 
 
 @pytest.mark.parametrize("passes", [1, 3, 8])
@@ -70,18 +70,18 @@ def test_passes_add_the_middles_of_equal_parts_to_activations(passes: int) -> No
     """Against the layers' own statistics, in float64."""
     engine = create("stochastic", prediction_passes=passes)
     train(engine, 20)
-    scores = []
+    logits = []
     for number in range(passes):
         x = IMAGES.astype(np.int64) >> 4
-        for layer in engine._layers:
-            bits = np.unpackbits(layer.weights.pack(0.0), 1, layer.inputs, "little")
+        for layer in engine.layers:
+            bits = np.unpackbits(layer.weights.signs(), 1, layer.inputs, "little")
             scale, shift = _normalization(layer)
             a = (x @ signs(bits).T) * scale + shift
             part = (number + np.arange(layer.outputs)) % passes
             x = signs(a + (2 * part + 1) / passes - 1 >= 0)
-        scores.append(a)
-    expected = np.mean(scores, axis=0)
-    np.testing.assert_allclose(engine.scores(ENCODED), expected, rtol=1e-4, atol=1e-4)
+        logits.append(a)
+    expected = np.mean(logits, axis=0)
+    np.testing.assert_allclose(engine.logits(ENCODED), expected, rtol=1e-4, atol=1e-4)
 
 
 @every_method
@@ -93,7 +93,7 @@ def test_a_loaded_model_predicts_the_same(name: str, tmp_path: Path) -> None:
     loaded = load(path)
     assert loaded.widths == WIDTHS
     np.testing.assert_array_equal(
-        Predictor(loaded, 1).encoded_scores(ENCODED), engine.scores(ENCODED)
+        Predictor(loaded, 1).encoded_logits(ENCODED), engine.logits(ENCODED)
     )
     loaded.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
@@ -133,8 +133,8 @@ def test_every_flipped_bit_is_noticed(model: Path) -> None:
         except PipelineError:
             noticed += 1
         else:
-            scores = Predictor(loaded, 1).encoded_scores(ENCODED)
-            np.testing.assert_array_equal(scores, Predictor(expected, 1).encoded_scores(ENCODED))
+            logits = Predictor(loaded, 1).encoded_logits(ENCODED)
+            np.testing.assert_array_equal(logits, Predictor(expected, 1).encoded_logits(ENCODED))
     assert noticed > 250
 
 
@@ -355,5 +355,5 @@ def test_the_deepest_model_has_a_header_that_is_read(tmp_path: Path) -> None:
     number = np.ones(1, np.float32)
     hidden = Hidden(one, number.astype(np.int32)[None])
     path = tmp_path / "model"
-    PackedModel((1,) * 126, 4, 1, 1, (hidden,) * 124, Scores(one, number, number)).save(path)
+    PackedModel((1,) * 126, 4, 1, 1, (hidden,) * 124, Logits(one, number, number)).save(path)
     assert len(load(path).hidden) == 124

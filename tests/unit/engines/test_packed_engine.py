@@ -15,10 +15,11 @@ from pipeline.engines.engine import create_engine
 from pipeline.engines.packed.encoding import encode, padded
 from pipeline.engines.packed.engine import PackedEngine
 from pipeline.engines.packed.layer import BinaryLayer
-from pipeline.engines.packed.weights import FlippedWeights, LatentWeights
+from pipeline.engines.packed.weights import BopWeights, LatentWeights
 from pipeline.engines.torch.engine import TorchEngine
 from pipeline.engines.torch.network import BinaryLinear
 from tests.conftest import CLASSES, ROOT, SIDE, heavy_imports, make_images, packed_methods
+from tests.networks import mlp
 from tests.oracle import SETS, from_panels, pack
 from tests.oracle import noise as drawn_noise
 
@@ -38,7 +39,7 @@ def create(
     name: str, seed: int = 1, threads: int = 1, widths: tuple[int, ...] = WIDTHS, **changes: object
 ) -> PackedEngine:
     method = PackedMethod.model_validate(METHODS[name].model_dump() | changes)
-    engine = create_engine(method, list(widths), seed=seed, threads=threads)
+    engine = create_engine(method, mlp(*widths), seed=seed, threads=threads)
     assert isinstance(engine, PackedEngine)
     return engine
 
@@ -52,7 +53,7 @@ def train(engine: PackedEngine, steps: int) -> None:
 def test_a_network_overfits_a_handful_of_images(name: str) -> None:
     engine = create(name)
     train(engine, 300)
-    assert (engine.scores(ENCODED).argmax(axis=1) == LABELS).all()
+    assert (engine.logits(ENCODED).argmax(axis=1) == LABELS).all()
 
 
 @pytest.mark.parametrize(
@@ -62,10 +63,10 @@ def test_a_network_overfits_a_handful_of_images(name: str) -> None:
 def test_any_depth_and_gradient_bits(widths: tuple[int, ...], bits: int) -> None:
     engine = create("deterministic", widths=widths, gradient_bits=bits)
     images = encode(IMAGES[:, : widths[0]], 4)
-    before = engine.scores(images)
+    before = engine.logits(images)
     for _ in range(5):
         engine.train_batch(images, INDEX, LABELS, 0.05, 0.0)
-    after = engine.scores(images)
+    after = engine.logits(images)
     assert np.isfinite(after).all()
     assert not np.array_equal(before, after)
 
@@ -133,7 +134,7 @@ def test_the_same_bytes_however_the_work_is_divided(
 def twins(gradient_bits: int, widths: tuple[int, ...]) -> tuple[TorchEngine, PackedEngine]:
     """A simulated and a packed network with the same latent weights, in float32."""
     method = PARAMS.groups.torch["simulated"]
-    simulated = create_engine(method, list(widths), seed=1, threads=1)
+    simulated = create_engine(method, mlp(*widths), seed=1, threads=1)
     assert isinstance(simulated, TorchEngine)
     ours = create(
         "deterministic",
@@ -143,7 +144,7 @@ def twins(gradient_bits: int, widths: tuple[int, ...]) -> tuple[TorchEngine, Pac
         label_smoothing=method.label_smoothing,
     )
     linear = [layer for layer in simulated._network if isinstance(layer, BinaryLinear)]
-    for theirs, layer in zip(linear, ours._layers, strict=True):
+    for theirs, layer in zip(linear, ours.layers, strict=True):
         assert isinstance(layer.weights, LatentWeights)
         layer.weights._latent[:, : layer.inputs] = theirs.weight.detach().numpy()
     return simulated, ours
@@ -169,15 +170,15 @@ def test_one_step_is_that_of_the_simulated_network(monkeypatch: pytest.MonkeyPat
     gradients: list[np.ndarray] = []
     update = LatentWeights.update
 
-    def keep(self, first, gradient, factor, rate):  # type: ignore[no-untyped-def]
+    def keep(self, first, gradient, factors, context):  # type: ignore[no-untyped-def]
         gradients.append(gradient[:, : self._columns].copy())
-        update(self, first, gradient, factor, rate)
+        update(self, first, gradient, factors, context)
 
     monkeypatch.setattr(LatentWeights, "update", keep)
     simulated.train_batch(IMAGES, INDEX, LABELS, 0.01, 0.0)
     ours.train_batch(ENCODED, INDEX, LABELS, 0.01, 0.0)
 
-    layers = ours._layers
+    layers = ours.layers
     for number, layer in enumerate(layers):
         s = outputs[str(3 * number)].detach().numpy()
         np.testing.assert_array_equal(s, s.round())
@@ -227,8 +228,8 @@ def test_a_short_training_follows_the_simulated_network() -> None:
         simulated.train_batch(images, index, labels[index], 0.01, step / 60)
         ours.train_batch(encoded, index, labels[index], 0.01, step / 60)
         if step % 10 == 9:
-            theirs = (simulated.scores(images).argmax(axis=1) != labels).mean()
-            errors.append((theirs, (ours.scores(encoded).argmax(axis=1) != labels).mean()))
+            theirs = (simulated.logits(images).argmax(axis=1) != labels).mean()
+            errors.append((theirs, (ours.logits(encoded).argmax(axis=1) != labels).mean()))
     curve = np.array(errors)
     assert (curve[0] > 0.2).all()
     assert (curve[-1] < 0.15).all()
@@ -240,8 +241,8 @@ def test_rounded_gradients_are_right_on_average(bits: int, monkeypatch: pytest.M
     """The mean over many seeds of the first layer's gradient approaches the exact one."""
     collected: list[np.ndarray] = []
 
-    def keep(self, first, gradient, factor, rate):  # type: ignore[no-untyped-def]
-        scale = 1 if factor is None else factor[: len(gradient), None].astype(np.float64)
+    def keep(self, first, gradient, factors, context):  # type: ignore[no-untyped-def]
+        scale = 1 if factors is None else factors[: len(gradient), None].astype(np.float64)
         collected.append(gradient * scale)
 
     monkeypatch.setattr(LatentWeights, "update", keep)
@@ -250,9 +251,8 @@ def test_rounded_gradients_are_right_on_average(bits: int, monkeypatch: pytest.M
         collected.clear()
         for seed in seeds:
             engine = create("deterministic", gradient_bits=bits, state_bits=32)
-            for draws in engine._network._draws:
-                # The same network, other random numbers.
-                draws.seed = seed
+            # The same network, other random numbers.
+            engine.context.random.seed = seed
             engine.train_batch(ENCODED, INDEX, LABELS, 0.01, 0.0)
         result: np.ndarray = np.mean(collected[len(WIDTHS) - 2 :: len(WIDTHS) - 1], axis=0)
         return result
@@ -265,7 +265,7 @@ def test_rounded_gradients_are_right_on_average(bits: int, monkeypatch: pytest.M
 
 def test_stochastic_binarization_draws_weights_and_activations() -> None:
     engine = create("both_stochastic", weight_noise="constant", state_bits=32)
-    layer = engine._layers[0]
+    layer = engine.layers[0]
     assert isinstance(layer.weights, LatentWeights)
     latent = layer.weights._latent[:, :PIXELS].copy()
     engine.train_batch(ENCODED, INDEX, LABELS, 0.01, 0.5)
@@ -280,11 +280,11 @@ def test_stochastic_binarization_draws_weights_and_activations() -> None:
 
 
 def test_noise_of_stochastic_weights_is_annealed() -> None:
-    network = create("both_stochastic")._network
-    assert network._noise(0.0) == 1
-    assert 0 < network._noise(0.9) < 0.02
-    assert create("both_stochastic", weight_noise="constant")._network._noise(0.9) == 1
-    assert create("deterministic")._network._noise(0.0) == 0
+    engine = create("both_stochastic")
+    assert engine._weight_noise(0.0) == 1
+    assert 0 < engine._weight_noise(0.9) < 0.02
+    assert create("both_stochastic", weight_noise="constant")._weight_noise(0.9) == 1
+    assert create("deterministic")._weight_noise(0.0) == 0
 
 
 @every_method
@@ -293,27 +293,27 @@ def test_prediction_is_that_of_running_statistics(name: str) -> None:
     engine = create(name, prediction_passes=1)
     train(engine, 20)
     # A negative and a vanishing gain, which training rarely makes.
-    engine._layers[0].normalization.parameters[0, 0, :2] = (-0.7, 0)
+    engine.layers[0].normalization.parameters[0, 0, :2] = (-0.7, 0)
     engine._predictor = None
     a = (IMAGES >> 4).astype(np.float64)
-    for layer in engine._layers:
-        bits = np.unpackbits(layer.weights.pack(0.0), axis=1, bitorder="little")
+    for layer in engine.layers:
+        bits = np.unpackbits(layer.weights.signs(), axis=1, bitorder="little")
         s = a @ (2.0 * bits[:, : layer.inputs] - 1).T
         gain, bias = (columns(layer, layer.normalization.parameters, i) for i in range(2))
         mean, variance = (columns(layer, layer.normalization.running, i) for i in range(2))
         scale = gain / np.sqrt(variance.astype(np.float64) + 1e-5)
         normalized = s * scale + (bias - mean * scale)
         a = np.where(normalized >= 0, 1.0, -1.0)
-    np.testing.assert_allclose(engine.scores(ENCODED), normalized, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(engine.logits(ENCODED), normalized, rtol=1e-4, atol=1e-4)
 
 
 def test_prediction_is_by_image() -> None:
     engine = create("stochastic")
     train(engine, 5)
-    scores = engine.scores(ENCODED)
-    np.testing.assert_array_equal(scores, engine.scores(ENCODED))
-    one_by_one = np.concatenate([engine.scores(image[None]) for image in ENCODED])
-    np.testing.assert_array_equal(one_by_one, scores)
+    logits = engine.logits(ENCODED)
+    np.testing.assert_array_equal(logits, engine.logits(ENCODED))
+    one_by_one = np.concatenate([engine.logits(image[None]) for image in ENCODED])
+    np.testing.assert_array_equal(one_by_one, logits)
 
 
 def test_latent_weights_stay_clipped() -> None:
@@ -321,7 +321,7 @@ def test_latent_weights_stay_clipped() -> None:
         engine = create("deterministic", state_bits=bits)
         for _ in range(20):
             engine.train_batch(ENCODED, INDEX, LABELS, 1.0, 0.0)
-        for layer in engine._layers:
+        for layer in engine.layers:
             assert isinstance(layer.weights, LatentWeights)
             largest = np.abs(layer.weights._latent.astype(np.float64)).max()
             assert largest == (1 if bits == 32 else 32767)
@@ -330,27 +330,27 @@ def test_latent_weights_stay_clipped() -> None:
 def test_bop_keeps_no_latent_weights() -> None:
     engine = create("bop")
     train(engine, 1)
-    layer = engine._layers[0]
-    assert isinstance(layer.weights, FlippedWeights)
+    layer = engine.layers[0]
+    assert isinstance(layer.weights, BopWeights)
     assert layer.weights.weight_bytes() == 40 * -(-PIXELS // 8)
 
 
 @every_method
-def test_the_ledger_counts_what_is_held(name: str) -> None:
+def test_the_memory_breakdown_counts_what_is_held(name: str) -> None:
     engine = create(name, widths=(PIXELS, 64, CLASSES))
     train(engine, 1)
-    ledger = engine.ledger(ENCODED, INDEX, LABELS)
+    breakdown = engine.memory_breakdown(ENCODED, INDEX, LABELS)
     weights = 64 * padded(PIXELS) + CLASSES * padded(64)
     normalization = 2 * (96 * 2) * 4
     state = {8: 2, 16: 4, 32: 8}
     per_weight = 4 if name == "bop" else state[METHODS[name].state_bits or 32]
-    assert ledger["optimizer_state"] == per_weight * weights + normalization
+    assert breakdown["optimizer_state"] == per_weight * weights + normalization
     # Bits, statistics, and the sums, which are small here and kept.
     batch = len(LABELS)
     bits, sums = batch * (64 // 8 + 1), batch * (64 + 32) * 2
     # The last layer's activations are not binarized.
-    assert ledger["saved_activations"] == bits - batch + 96 * 5 * 4 + sums
-    assert all(size > 0 for size in ledger.values())
+    assert breakdown["saved_activations"] == bits - batch + 96 * 5 * 4 + sums
+    assert all(size > 0 for size in breakdown.values())
     assert engine.parameter_count() == 64 * PIXELS + 64 * CLASSES + 2 * (64 + CLASSES)
 
 
@@ -369,25 +369,14 @@ def test_phases_account_for_the_time_of_a_step(monkeypatch: pytest.MonkeyPatch) 
     assert all(seconds[phase] >= 3 for phase in phases)
 
 
-@pytest.mark.parametrize(
-    ("command", "options"),
-    [
-        ("train", ["--seed", "1"]),
-        ("measure", ["--batch-size", "10", "--output", "measurement.json"]),
-        ("work", ["--batch-size", "10", "--threads", "1"]),
-    ],
-)
-def test_a_packed_process_never_imports_torch(
-    project: Path, command: str, options: list[str]
-) -> None:
+def test_packed_training_never_imports_torch(project: Path) -> None:
     fetch = [sys.executable, "-m", "pipeline", "fetch"]
     subprocess.run(fetch, check=True, capture_output=True)
-    names = ["--architecture", "mlp-8", "--method", "stochastic"]
-    # A worker trains for as long as each line of its standard input says.
-    assert heavy_imports([command, *names, *options], "0.01\n") == []
+    arguments = ["--architecture", "mlp-8", "--method", "stochastic", "--seed", "1"]
+    assert heavy_imports(["train", *arguments]) == []
 
 
-def test_images_are_packed_two_pixels_a_byte() -> None:
+def test_images_are_packed_two_pixels_per_byte() -> None:
     images = np.random.default_rng(0).integers(0, 256, (2500, 37), dtype=np.uint8)
     for bits in (1, 2, 3, 4):
         encoded = encode(images, bits)

@@ -11,6 +11,7 @@ from pipeline.engines.engine import create_engine
 from pipeline.engines.torch.engine import TorchEngine
 from pipeline.engines.torch.network import BinaryLinear
 from tests.conftest import CLASSES, ROOT, SIDE, make_images
+from tests.networks import mlp
 
 METHODS = dict(load_params(ROOT / "params.yaml").groups.torch)
 # Not on the default path: simulated, with everything stochastic.
@@ -34,7 +35,7 @@ every_method = pytest.mark.parametrize("name", METHODS)
 def create(
     name: str, seed: int = 1, widths: tuple[int, ...] = (PIXELS, 16, 12, CLASSES)
 ) -> TorchEngine:
-    engine = create_engine(METHODS[name], list(widths), seed=seed, threads=1)
+    engine = create_engine(METHODS[name], mlp(*widths), seed=seed, threads=1)
     assert isinstance(engine, TorchEngine)
     return engine
 
@@ -48,7 +49,7 @@ def train(engine: TorchEngine, steps: int) -> None:
 def test_a_network_overfits_a_handful_of_images(name: str) -> None:
     engine = create(name)
     train(engine, 150)
-    assert (engine.scores(IMAGES).argmax(axis=1) == LABELS).all()
+    assert (engine.logits(IMAGES).argmax(axis=1) == LABELS).all()
 
 
 @every_method
@@ -66,10 +67,10 @@ def test_the_same_seed_gives_the_same_file(name: str, tmp_path: Path) -> None:
 def test_prediction_is_deterministic_and_by_image(name: str) -> None:
     engine = create(name)
     train(engine, 5)
-    scores = engine.scores(IMAGES)
-    np.testing.assert_array_equal(scores, engine.scores(IMAGES))
-    one_by_one = np.concatenate([engine.scores(image[None]) for image in IMAGES])
-    np.testing.assert_allclose(one_by_one, scores, rtol=1e-4, atol=1e-4)
+    logits = engine.logits(IMAGES)
+    np.testing.assert_array_equal(logits, engine.logits(IMAGES))
+    one_by_one = np.concatenate([engine.logits(image[None]) for image in IMAGES])
+    np.testing.assert_allclose(one_by_one, logits, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m.weights != "float32"])
@@ -90,7 +91,7 @@ class TestBinary:
         last = [m for m in engine._network if isinstance(m, BinaryLinear)][-1]
         last.register_forward_hook(lambda *args: sums.append(args[2]))
         engine.train_batch(IMAGES, INDEX, LABELS, 0.01, 0.0)
-        engine.scores(IMAGES)
+        engine.logits(IMAGES)
         for s in sums:
             assert torch.equal(s, s.round())
             assert (s.abs() <= 12).all()
@@ -111,7 +112,7 @@ class TestBinary:
             )
             normalized = (s - mean) / np.sqrt(variance + 1e-5) * gain + bias
             a = np.where(normalized >= 0, 1.0, -1.0)
-        np.testing.assert_allclose(engine.scores(IMAGES), normalized, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(engine.logits(IMAGES), normalized, rtol=1e-3, atol=1e-3)
 
 
 def test_noise_of_stochastic_weights_is_annealed() -> None:
@@ -122,7 +123,7 @@ def test_noise_of_stochastic_weights_is_annealed() -> None:
     engine.train_batch(IMAGES, INDEX, LABELS, 0.01, 0.9)
     assert 0 < layer.noise < 0.02
     constant = METHODS["stochastic"].model_copy(update={"weight_noise": "constant"})
-    plain = TorchEngine(constant, [PIXELS, 4, CLASSES], seed=1, threads=1)
+    plain = TorchEngine(constant, mlp(PIXELS, 4, CLASSES), seed=1, threads=1)
     plain.train_batch(IMAGES, INDEX, LABELS, 0.01, 0.9)
     assert next(m for m in plain._network if isinstance(m, BinaryLinear)).noise == 1
 
@@ -130,28 +131,28 @@ def test_noise_of_stochastic_weights_is_annealed() -> None:
 @pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])
 def test_every_optimizer_learns(optimizer: str) -> None:
     method = METHODS["float"].model_copy(update={"optimizer": optimizer})
-    engine = TorchEngine(method, [PIXELS, 8, CLASSES], seed=1, threads=1)
-    before = (engine.scores(IMAGES).argmax(axis=1) == LABELS).mean()
+    engine = TorchEngine(method, mlp(PIXELS, 8, CLASSES), seed=1, threads=1)
+    before = (engine.logits(IMAGES).argmax(axis=1) == LABELS).mean()
     for _ in range(60):
         engine.train_batch(IMAGES, INDEX, LABELS, 0.05, 0.0)
-    assert (engine.scores(IMAGES).argmax(axis=1) == LABELS).mean() > before
+    assert (engine.logits(IMAGES).argmax(axis=1) == LABELS).mean() > before
 
 
 @every_method
-def test_the_ledger_counts_known_tensors(name: str) -> None:
+def test_the_memory_breakdown_counts_known_tensors(name: str) -> None:
     engine = create(name, widths=(PIXELS, 16, CLASSES))
     train(engine, 1)
-    ledger = engine.ledger(IMAGES, INDEX, LABELS)
+    breakdown = engine.memory_breakdown(IMAGES, INDEX, LABELS)
     parameters = PIXELS * 16 + 16 * CLASSES + 2 * (16 + CLASSES)
     assert engine.parameter_count() == parameters
-    assert ledger["gradients"] == 4 * parameters
+    assert breakdown["gradients"] == 4 * parameters
     # Adam: two moments a parameter, and a step count for each of the six tensors.
-    assert ledger["optimizer_state"] == 4 * (2 * parameters + 6)
+    assert breakdown["optimizer_state"] == 4 * (2 * parameters + 6)
     # Running mean and variance, and an int64 count for each of the two normalizations.
-    assert ledger["weights"] == 4 * (parameters + 2 * (16 + CLASSES)) + 2 * 8
-    assert ledger["input"] == 4 * IMAGES.size
+    assert breakdown["weights"] == 4 * (parameters + 2 * (16 + CLASSES)) + 2 * 8
+    assert breakdown["input"] == 4 * IMAGES.size
     # At the least, the hidden layer's sums and activations are kept.
-    assert ledger["saved_activations"] >= 4 * 2 * 16 * len(IMAGES)
+    assert breakdown["saved_activations"] >= 4 * 2 * 16 * len(IMAGES)
 
 
 @every_method

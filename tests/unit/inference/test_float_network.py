@@ -14,6 +14,7 @@ from pipeline.engines.torch.engine import TorchEngine
 from pipeline.inference import float_network
 from pipeline.inference.float_network import load_folded
 from tests.conftest import ROOT, memory_below
+from tests.networks import mlp
 from tests.unit.engines.test_packed_engine import PIXELS, WIDTHS, create
 
 Tensors = dict[str, np.ndarray]
@@ -23,7 +24,7 @@ Tensors = dict[str, np.ndarray]
 def model(tmp_path: Path) -> Path:
     """A float network of random statistics."""
     method = load_params(ROOT / "params.yaml").groups.torch["float"]
-    engine = TorchEngine(method, list(WIDTHS), seed=1, threads=1)
+    engine = TorchEngine(method, mlp(*WIDTHS), seed=1, threads=1)
     generator = np.random.default_rng(1)
     for _ in range(3):
         images = generator.integers(0, 256, (8, PIXELS), dtype=np.uint8)
@@ -33,7 +34,7 @@ def model(tmp_path: Path) -> Path:
     engine.save(path)
     images = generator.integers(0, 256, (5, PIXELS), dtype=np.uint8)
     np.save(tmp_path / "images.npy", images)
-    np.save(tmp_path / "scores.npy", engine.scores(images))
+    np.save(tmp_path / "scores.npy", engine.logits(images))
     return path
 
 

@@ -44,7 +44,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_all_forms_say_what_the_network_says(model: Path) -> None:
-    scores = Predictor(load(model), 1).scores(PICTURES)
+    scores = Predictor(load(model), 1).logits(PICTURES)
     for form in ("text", "csv", "json"):
         predict(model, [Path("images.npy")], form, Path(f"out.{form}"), 1)
     objects = json.loads(Path("out.json").read_text())

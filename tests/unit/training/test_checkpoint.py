@@ -23,6 +23,7 @@ from pipeline.fetch.store import store
 from pipeline.training import checkpoint
 from pipeline.training.checkpoint import CHECKPOINTS, Checkpoint, Row
 from pipeline.training.train import COLUMNS, train
+from tests.networks import mlp
 
 SEED = 2
 EPOCHS = 3
@@ -172,7 +173,7 @@ def test_the_state_is_all_there_before_the_first_step(method: str) -> None:
     params = load_params()
     train_batch = np.arange(10)
     images = np.zeros((10, 32 if method in params.groups.packed else 36), np.uint8)
-    engine = create_engine(params.methods[method], [36, 8, 5, 3], seed=1, threads=1)
+    engine = create_engine(params.methods[method], mlp(36, 8, 5, 3), seed=1, threads=1)
     before = {name: (array.dtype, array.shape) for name, array in engine.state().items()}
     engine.train_batch(images, train_batch, np.zeros(10, np.uint8), 0.01, 0.0)
     state = engine.state()
@@ -192,10 +193,10 @@ def test_the_state_is_all_there_before_the_first_step(method: str) -> None:
 @pytest.mark.parametrize("method", ["float", "simulated_stochastic", "stochastic", "bop"])
 def test_the_deepest_network_goes_on(method: str) -> None:
     """A file's name has at most 255 characters, so an architecture has at most 120 layers."""
-    widths = [36, *(9 for _ in range(120)), 3]
+    architecture = mlp(36, *(9 for _ in range(120)), 3)
     recipe = load_params().methods[method]
-    run = checkpoint.describe_run(recipe, widths, 10, 1, SEED, dataset.load())
-    engines = [create_engine(recipe, widths, seed=seed, threads=1) for seed in (1, 2)]
+    run = checkpoint.describe_run(recipe, architecture, 10, 1, SEED, dataset.load())
+    engines = [create_engine(recipe, architecture, seed=seed, threads=1) for seed in (1, 2)]
     held, resumed = (Checkpoint("deep", run, engine, COLUMNS, EPOCHS) for engine in engines)
     held.keep([dict.fromkeys(COLUMNS, 1.0)])
     assert len(resumed.resume()) == 1
@@ -378,10 +379,11 @@ def test_no_damage_of_bytes_is_taken(
 
 def engine_and_checkpoint(method_name: str) -> tuple[Engine, Checkpoint]:
     params = load_params()
-    method, data, widths = params.methods[method_name], dataset.load(), [36, 8, 5, 3]
-    engine = create_engine(method, widths, seed=SEED, threads=params.train.threads)
+    method, data = params.methods[method_name], dataset.load()
+    architecture = data.architecture(ARCHITECTURE)
+    engine = create_engine(method, architecture, seed=SEED, threads=params.train.threads)
     batch, threads = params.train.batch_size, params.train.threads
-    run = checkpoint.describe_run(method, widths, batch, threads, SEED, data)
+    run = checkpoint.describe_run(method, architecture, batch, threads, SEED, data)
     name = path_of(method_name).stem
     return engine, Checkpoint(name, run, engine, COLUMNS, method.epochs)
 

@@ -10,20 +10,20 @@ from pipeline.training.evaluate import EVALUATION_BATCH, cross_entropy, evaluate
 class Copying:
     """Predicts the class that an image's first pixel names."""
 
-    def scores(self, images: np.ndarray) -> np.ndarray:
-        scores: np.ndarray = 5 * np.eye(3, dtype=np.float32)[images[:, 0]]
-        return scores
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        logits: np.ndarray = 5 * np.eye(3, dtype=np.float32)[images[:, 0]]
+        return logits
 
 
 @given(st.integers(1, 20), st.integers(0, 1000), st.sampled_from([1.0, 1e3, 1e30]))
 def test_cross_entropy_is_torchs(rows: int, seed: int, scale: float) -> None:
     generator = np.random.default_rng(seed)
-    scores = generator.normal(size=(rows, 4)) * scale
+    logits = generator.normal(size=(rows, 4)) * scale
     labels = generator.integers(0, 4, rows)
     expected = torch.nn.functional.cross_entropy(
-        torch.from_numpy(scores), torch.from_numpy(labels), reduction="none"
+        torch.from_numpy(logits), torch.from_numpy(labels), reduction="none"
     )
-    np.testing.assert_allclose(cross_entropy(scores, labels), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(cross_entropy(logits, labels), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_counts_loss_and_accuracies() -> None:

@@ -1,4 +1,4 @@
-"""A byte ledger of one training step, read off the tensors themselves."""
+"""The bytes of one training step by kind, read off the tensors themselves."""
 
 from collections.abc import Callable
 from itertools import accumulate
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 
-def measure_ledger(
+def measure_memory(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     batch: Tensor,
@@ -18,15 +18,16 @@ def measure_ledger(
 
     Args:
         network: in training mode.
-        optimizer: of its parameters, after at least one step (or its state is empty).
+        optimizer: of its parameters; its state is empty before its first step.
         batch: an input batch as the network reads it, (batch, pixels) float32.
         loss: runs the forward pass and returns the scalar loss.
 
     Returns:
-        Bytes of weights (with batch normalization's parameters and statistics), gradients,
-        optimizer_state, saved_activations (what autograd keeps for the backward pass, binarized
-        copies of weights among it, the input and the weights themselves not), input, and
-        temporaries (what else is there when the two passes hold most).
+        Bytes by kind, as `Engine.memory_breakdown` has them. The weights include batch
+        normalization's parameters and statistics. The saved activations are what autograd keeps for
+        the backward pass: binarized copies of weights are among it, the input and the weights
+        themselves are not. The temporaries are what else is there when the two passes hold the
+        most.
     """
     weights = [*network.parameters(), *network.buffers()]
     saved: dict[int, int] = {}
@@ -57,7 +58,7 @@ def measure_ledger(
         "optimizer_state": _bytes(state),
         "saved_activations": saved_bytes,
         "input": _bytes([batch]),
-        # The gradients are not all there yet when most is held; the sum then errs upwards.
+        # At the peak some gradients may not be there yet; the sum then errs upwards.
         "temporaries": max(0, _peak(profiler) - saved_bytes - _bytes(gradients)),
     }
 
