@@ -15,7 +15,7 @@ def _runs(which: str) -> bool:
         return False
 
 
-# Every form of the kernels that this processor runs.
+# The instruction sets of the kernels that this processor runs.
 SETS = [which for which in ("scalar", "avx2", "avx512", "neon") if _runs(which)]
 every_set: Callable[[Any], Any] = pytest.mark.parametrize("which", SETS)
 
@@ -57,7 +57,7 @@ def signs(bits: np.ndarray) -> np.ndarray:
 
 
 def nibbles(pixels: np.ndarray) -> np.ndarray:
-    """Pack (rows, pixels) of 0..15 two a byte, padded to whole panels."""
+    """Pack (rows, pixels) of 0..15 two per byte, padded to whole panels."""
     rows, count = pixels.shape
     padded = np.zeros((rows, -(-count // 32) * 32), np.uint8)
     padded[:, :count] = pixels
@@ -66,7 +66,7 @@ def nibbles(pixels: np.ndarray) -> np.ndarray:
 
 
 def philox(counter: np.ndarray, key: tuple[int, int], rounds: int = 7) -> np.ndarray:
-    """Philox4x32 (Salmon et al. 2011): (..., 4) counters of 32 bits to as many random words."""
+    """Map (..., 4) counters of 32 bits to random words with Philox4x32 (Salmon et al. 2011)."""
     c = [counter[..., i].astype(np.uint64) for i in range(4)]
     mask = np.uint64(0xFFFFFFFF)
     k0, k1 = key
@@ -83,7 +83,7 @@ def philox(counter: np.ndarray, key: tuple[int, int], rounds: int = 7) -> np.nda
 
 
 def random16(rows: int, columns: int, draw: tuple[int, int, int]) -> np.ndarray:
-    """The 16 random bits of every element of (rows, columns): see kernels/random.hpp."""
+    """Return the 16 random bits of every element of (rows, columns): see kernels/random.hpp."""
     seed, purpose, step = draw
     row, column = np.indices((rows, -(-columns // 32) * 32))
     lane, word = column % 8, column % 32 // 8
@@ -96,7 +96,7 @@ def random16(rows: int, columns: int, draw: tuple[int, int, int]) -> np.ndarray:
 
 
 def noise(rows: int, columns: int, draw: tuple[int, int, int]) -> np.ndarray:
-    """The uniform numbers in (-1, 1) of stochastic binarization, float32."""
+    """Return the uniform numbers in (-1, 1) of stochastic binarization, float32."""
     bits = random16(rows, columns, draw).astype(np.float32)
     uniform = (bits + np.float32(0.5)) * np.float32(1 / 65536)
     return uniform * np.float32(2) - np.float32(1)

@@ -89,8 +89,8 @@ def load(folder: Path = DATA, encode: Encode | None = None) -> Dataset:
 
     Args:
         folder: where it is.
-        encode: what to make of the images of each part, (count, pixels), before the next part
-            is read: so that no more than one part is ever held as it was stored.
+        encode: what to make of the images of each part, (count, pixels) uint8. It is called before
+            the next part is read, so that at most one part is held as it was stored.
 
     Raises:
         PipelineError: a file is missing, or differs from what `fetch` wrote.
@@ -101,7 +101,7 @@ def load(folder: Path = DATA, encode: Encode | None = None) -> Dataset:
         part = _read_part(folder, name, description)
         images = part.images if encode is None else encode(part.images)
         parts[name] = Part(images, part.labels)
-        # Not held while the next part is read.
+        # These images must not be held while the next part is read.
         del part, images
     return Dataset(
         **parts,
@@ -123,7 +123,7 @@ def load_test(folder: Path = DATA) -> Part:
 def _read_part(folder: Path, name: str, description: _Description) -> Part:
     files = (f"{name}-images.npy", f"{name}-labels.npy")
     images, labels = (_read_array(folder / file, description.sha256[file]) for file in files)
-    # The checksums are in the same folder: they do not tell who wrote it.
+    # The checksums are in the same folder, so that they do not tell who wrote it.
     classes, shape = len(description.class_names), description.image_shape
     if images.ndim != 2 or labels.shape != images.shape[:1] or 0 in images.shape:
         problem = f"{folder / files[1]} does not hold a label per image"
@@ -176,7 +176,7 @@ def _combined_checksum(description: _Description) -> str:
 
 def _read_array(path: Path, expected: str) -> NDArray[np.uint8]:
     try:
-        # Read once: what is verified is what is used, whoever writes to the file meanwhile.
+        # The file is read once, so that what is verified is what is used, whoever writes to it.
         content = np.fromfile(path, np.uint8)
         actual = checksum.sha256_bytes(content.data)
         if actual != expected:

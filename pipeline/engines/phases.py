@@ -3,8 +3,9 @@
 import time
 from collections.abc import Mapping
 
-# What an engine's step consists of. Normalization includes the binarization of activations where
-# both are one; where it is not told apart, it is part of forward and backward.
+# What an engine's step consists of. Where one kernel does both, normalization includes the
+# binarization of activations. Where normalization is not timed apart, it is part of forward and
+# backward.
 PHASES = ("data", "forward", "backward", "normalization", "optimizer")
 
 

@@ -1,14 +1,14 @@
 """Learning rate schedules, the same to the last bit on every platform.
 
-The rate enters the packed engine's weights, whose model files must be the same everywhere. cos and
-pow of a platform's mathematical library may differ in their last bit. Additions, multiplications
-and divisions may not: IEEE 754 rounds them exactly, and Python evaluates them in the order that
-is written.
+The packed engine's model files must be the same everywhere, and the learning rate enters their
+weights. cos and pow of a platform's mathematical library may differ in their last bit. Additions,
+multiplications and divisions may not: IEEE 754 rounds them exactly, and Python evaluates them in
+the order that is written.
 """
 
 import math
 
-# Terms of a Taylor series beyond which nothing is left of a float's 53 bits, where it is used.
+# With so many terms, what a Taylor series leaves out is below a float's 53 bits in the range used.
 _COSINE_TERMS = 11  # (pi / 2)^24 / 24! is 8e-20
 _EXPONENTIAL_TERMS = 14  # 0.44^15 / 15! is 3e-18
 # e^x is (e^(x / 16))^16: four squarings, which cost four bits at most.

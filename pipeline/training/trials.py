@@ -1,4 +1,4 @@
-"""Training without a pause, as `search` and `ablation` do it: no evaluation, no checkpoint."""
+"""Training as `search` and `ablation` do it: without evaluation and without checkpoints."""
 
 import time
 

@@ -1,6 +1,6 @@
 """The packed engine: training and prediction in bits, with NumPy and C++ kernels, never torch.
 
-kernels/ has the sources of the extension module `binary_kernels`; the rest is the network on top
-of it: operands (what a layer reads), weights (what learns), layer, network, model (what predicts
-and is saved) and engine (what the pipeline knows).
+The extension module `binary_kernels`, whose sources are in kernels/, computes. Read `engine` first:
+its `train_batch` is the algorithm. `layer` has a layer's part of it, `operands` what a layer reads,
+`weights` what learns, and `model` what predicts and is saved.
 """

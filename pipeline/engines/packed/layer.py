@@ -68,9 +68,10 @@ def _divide(first: int, last: int, size: int) -> tuple[Panels, ...]:
     return tuple(Panels(start, min(start + size, last)) for start in starts)
 
 
-# What gives the gradient of a layer's output by panels: (panels, batch, 32), and a factor for every
-# image or None.
-Incoming = Callable[[Panels], tuple[NDArray[Any], NDArray[np.float32] | None]]
+# The gradient of some panels, (panels, batch, 32), and a factor for every image or None.
+PanelGradient = tuple[NDArray[Any], NDArray[np.float32] | None]
+# What gives the gradient of a layer's output by panels.
+Incoming = Callable[[Panels], PanelGradient]
 
 
 class BinaryLayer:
@@ -202,10 +203,12 @@ class BinaryLayer:
             What gives the gradient of x by panels of its features. None for the first layer, where
             nothing learns from it.
         """
-        batch, workspace, first = len(x), context.workspace, self._index == 0
-        # The layer before needs the gradient of all sums: all features of an image share a factor.
-        shape = (self._panels.size, batch, PANEL)
-        of_sums = None if first else workspace.array("gradient", shape, np.float32)
+        batch, workspace = len(x), context.workspace
+        # The layer before gets the gradient of all sums rounded with a factor per image.
+        of_sums = None
+        if self._index > 0:
+            shape = (self._panels.size, batch, PANEL)
+            of_sums = workspace.array("gradient", shape, np.float32)
         part_size = max(2, GRADIENT_BYTES // (batch * PANEL * 4))
         group_size = max(2, COLUMNS_BYTES // (padded(batch) * PANEL))
         for block in reversed(self._blocks(x)):
@@ -250,7 +253,7 @@ class BinaryLayer:
 
     def _learn(self, x: Operand, columns: "_Columns", context: StepContext) -> None:
         """Compute the weight gradient of a group's features and update their weights."""
-        # The memory of the last layer's incoming gradient, which is read no more, is free.
+        # No input gradient comes in to the last layer, so that its memory is free there.
         name = "input gradient" if self._last else "transposed"
         memory = partial(context.workspace.array, name, dtype=np.uint8)
         width = padded(self.inputs)
@@ -288,7 +291,7 @@ class BinaryLayer:
         kernels.transpose(self._rows, self.inputs, weights, threads=threads)
         number = np.int16 if self.outputs * max_gradient < 2**15 else np.int32
 
-        def product(panels: Panels) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        def product(panels: Panels) -> PanelGradient:
             shape = (panels.size, batch, PANEL)
             out = context.workspace.array("input gradient", shape, number)
             kernels.gradients_by_bits(

@@ -1,4 +1,7 @@
-"""Batch normalization's parameters, statistics and gradients, of all layers of a network."""
+"""Batch normalization (Ioffe & Szegedy 2015, arXiv 1502.03167) of all layers of a network.
+
+The kernels normalize; this module holds the parameters, statistics and gradients.
+"""
 
 from collections.abc import Sequence
 
@@ -16,7 +19,7 @@ MOMENTUM = np.float32(0.1)
 
 
 class Normalization:
-    """One layer's part: arrays of panels of 32 features.
+    """One layer's part, in arrays of panels of 32 features.
 
     Attributes:
         parameters: (panels, 2, 32) float32: gain and bias.
@@ -57,7 +60,7 @@ class Normalization:
 
 
 class NetworkNormalization:
-    """All layers' parameters in one piece, so that one optimizer step serves all."""
+    """All layers' parameters in one array, so that one optimizer step serves all."""
 
     def __init__(self, outputs: Sequence[int]) -> None:
         panels = [padded(width) // PANEL for width in outputs]

@@ -26,22 +26,31 @@ class Operand(Protocol):
         """Return the size of the batch."""
 
     def multiply(self, panels: NDArray[np.uint8], out: NDArray[np.signedinteger]) -> None:
-        """Write s = x Wb^T, (panels, batch, 32); `panels` are those of Wb that `out` is for."""
+        """Write s = x Wb^T.
+
+        Args:
+            panels: of Wb, as `binary_kernels.interleave` lays it out.
+            out: (panels, batch, 32).
+        """
 
     def gradient(
         self, g: NDArray[np.int8], max_gradient: int, out: NDArray[np.int32], memory: Memory
     ) -> None:
-        """Write g x, (N, K padded), g (N, batch padded) integers of at most `max_gradient`.
+        """Write g x.
 
-        `memory` gives uint8 memory of a shape, the same between the calls of a step.
+        Args:
+            g: (N, batch padded), integers of at most `max_gradient`.
+            max_gradient: their largest absolute value.
+            out: (N, K padded).
+            memory: gives uint8 memory of a shape, the same memory for all calls of a step.
         """
 
     def exact_gradient(self, g: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Write g x, (N, K padded), g (N, batch) float32."""
+        """Write g x, (N, K padded); g is (N, batch) float32."""
 
 
 class Pixels:
-    """Images in 4 bits a pixel, read where the dataset lies."""
+    """Images in 4 bits per pixel, read where the dataset lies."""
 
     def __init__(
         self,

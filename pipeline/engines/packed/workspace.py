@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 
 class Workspace:
-    """Arrays by name: those of one name overlap, those of two names never do.
+    """Arrays by name: those of the same name overlap, those of different names never do.
 
-    An array's content lasts until its name is asked for again.
+    An array's content lasts until someone asks for its name again.
     """
 
     def __init__(self) -> None:
@@ -35,23 +35,23 @@ class Workspace:
         return self._buffers[name][:size].view(dtype).reshape(shape)
 
     def bytes_of(self, *names: str) -> int:
-        """Return the bytes of the memory called so."""
+        """Return the bytes of the memory of these names."""
         return sum(self._buffers[name].nbytes for name in names if name in self._buffers)
 
     @property
     def nbytes(self) -> int:
-        """Return the bytes of all."""
+        """Return the bytes of the memory of all names."""
         return self.bytes_of(*self._buffers)
 
 
 def own_memory(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
     """Return an array of zeros in pages of its own.
 
-    They go back when the array is freed. In the C library's heap, what is freed leaves holes, which
-    larger arrays do not fit: some MiB at a batch of 5,000.
+    The system gets the pages back when the array is freed. In the C library's heap, freed arrays
+    leave holes that larger ones do not fit: some MiB at a batch of 5,000.
 
     Raises:
-        MemoryError: there is not so much.
+        MemoryError: the system has not enough.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     try:

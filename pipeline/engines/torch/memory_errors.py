@@ -1,15 +1,15 @@
-"""torch's errors for want of memory, as Python's own."""
+"""torch's errors for lack of memory, as Python's own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# The allocator's name, in the text of an error whose type any other error of torch has too.
+# All of torch's errors have the same type. Those for lack of memory name the allocator.
 _ALLOCATOR = "DefaultCPUAllocator"
 
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Turn torch's RuntimeError for want of memory into a MemoryError; it may decorate a function.
+    """Turn torch's RuntimeError for lack of memory into a MemoryError; it may decorate a function.
 
     Raises:
         MemoryError: torch's allocator got no memory.

@@ -14,7 +14,7 @@ from pipeline.engines.torch.binarize import binarize_activations, binarize_weigh
 class BinaryLinear(nn.Module):
     """s = x Wb^T with Wb = Binarize(W), W the latent weights (out_features, in_features).
 
-    There is no bias: batch normalization follows, which would subtract it.
+    There is no bias, because the batch normalization that follows would subtract it.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class BinaryLinear(nn.Module):
 
 
 class BinaryActivation(nn.Module):
-    """Binarize(a), stochastic in training only if asked for, deterministic in prediction."""
+    """Binarize(a), deterministic in prediction, and in training unless it is to be stochastic."""
 
     def __init__(self, *, stochastic: bool, generator: torch.Generator) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ from pipeline.engines.phases import Phases
 def tell_apart(modules: Iterable[nn.Module], phases: Phases) -> None:
     """Let `phases` be in "normalization" while a batch normalization of `modules` computes.
 
-    Hooks cost some microseconds each: not for the measurement of a whole step.
+    Hooks cost some microseconds each, so that a step with them is not measured as a whole.
     """
     for module in modules:
         if isinstance(module, nn.BatchNorm1d):

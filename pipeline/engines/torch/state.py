@@ -19,7 +19,7 @@ def state_of(
     Args:
         network: its parameters and buffers are returned without a copy.
         optimizer: of its parameters; before the first step its state is zeros.
-        generator: of what is random in training; None if nothing is.
+        generator: of what is random in training, or None.
     """
     arrays = {
         name: np.atleast_1d(tensor.detach().numpy())
@@ -42,16 +42,16 @@ def restore(
     """Take over what `state_of` returned for a network and an optimizer built alike.
 
     Raises:
-        ValueError: the generator's state is impossible; nothing has changed.
+        ValueError: the generator's state is impossible. Nothing has changed then.
     """
     if generator is not None:
         try:
             generator.set_state(torch.from_numpy(state[_GENERATOR].copy()))
         except RuntimeError as error:
-            raise ValueError("its random generator is none of torch's") from error
+            raise ValueError("its random generator is not one of torch's") from error
     for name, tensor in network.state_dict().items():
         _fill(tensor, state[name])
-    # Tensors of torch's own, aligned as those that it would have made.
+    # torch makes these tensors, so that they are aligned as its own are.
     for name, tensor in _optimizer_state(network, optimizer).items():
         _fill(tensor, state[name])
         parameter, key = name.removeprefix(_OPTIMIZER).rsplit(":", 1)
@@ -82,5 +82,5 @@ def _shapes(optimizer: torch.optim.Optimizer, parameter: Tensor) -> dict[str, to
 
 
 def _fill(tensor: Tensor, array: NDArray[np.generic]) -> None:
-    # What is read from a file is read-only, which torch warns of.
+    # Not torch.from_numpy: it warns of arrays that are read-only, as those from a file are.
     tensor.detach().numpy().reshape(array.shape)[...] = array

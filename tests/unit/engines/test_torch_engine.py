@@ -146,7 +146,7 @@ def test_the_memory_breakdown_counts_known_tensors(name: str) -> None:
     parameters = PIXELS * 16 + 16 * CLASSES + 2 * (16 + CLASSES)
     assert engine.parameter_count() == parameters
     assert breakdown["gradients"] == 4 * parameters
-    # Adam: two moments a parameter, and a step count for each of the six tensors.
+    # Adam: two moments per parameter, and a step count for each of the six tensors.
     assert breakdown["optimizer_state"] == 4 * (2 * parameters + 6)
     # Running mean and variance, and an int64 count for each of the two normalizations.
     assert breakdown["weights"] == 4 * (parameters + 2 * (16 + CLASSES)) + 2 * 8
