@@ -1,4 +1,4 @@
-"""Read what `train` and `profile` left, checked to be whole and to belong together."""
+"""Read what the stages left, checked to be whole and to belong together."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ from pipeline.config.paths import (
 from pipeline.config.published import load_published
 
 _CASE = ("architecture", "method")
+# What a measurement is of, but for the method.
+_POINT = ["architecture", "batch_size", "threads"]
 # What the stages write, by table; `profile` names its tables as its files.
 _PROFILE = {
     "measurements": Columns(
@@ -37,14 +39,14 @@ _PROFILE = {
         ),
     ),
     "phases": Columns(texts=(*_CASE, "phase"), numbers=("batch_size", "round", "seconds")),
-    "ledger": Columns(texts=(*_CASE, "kind"), numbers=("batch_size", "bytes", "peak_bytes")),
+    "ledger": Columns(texts=(*_CASE, "kind"), numbers=("batch_size", "bytes")),
     "memory_curve": Columns(texts=_CASE, numbers=("batch_size", "process_memory_mib", "seconds")),
 }
 _SCALING = Columns(
     texts=(*_CASE, "axis"),
     numbers=(
         *("value", "batch_size", "threads", "round"),
-        *("epoch_seconds", "training_memory_mib"),
+        *("epoch_seconds", "process_memory_mib", "training_memory_mib"),
     ),
 )
 _INFERENCE_ROUNDS = Columns(
@@ -56,9 +58,7 @@ _RUNTIMES = Columns(
     gaps=("test_accuracy", "file_kib", "process_memory_mib"),
     others=("skipped",),
 )
-_STUDY = Columns(
-    texts=_CASE, numbers=("seed", "target", "steps", "test_accuracy"), gaps=("seconds",)
-)
+_STUDY = Columns(texts=_CASE, numbers=("seed", "target", "steps", "test_accuracy"))
 _KERNELS = Columns(texts=("kernel",), numbers=("m", "n", "k", "round", "seconds"))
 _HISTORY = Columns(
     numbers=(
@@ -75,7 +75,7 @@ _ENVIRONMENT = (
 
 @dataclass(frozen=True)
 class Run:
-    """One training run: its metrics.json and its history, a row an epoch."""
+    """One training run: its metrics.json and its history, a row per epoch."""
 
     metrics: dict[str, Any]
     history: pd.DataFrame
@@ -83,9 +83,19 @@ class Run:
 
 @dataclass(frozen=True)
 class Profile:
-    """The measurements of all architectures, and by architecture what they were made on."""
+    """What training costs, as measured, and by architecture the machine.
+
+    Attributes:
+        measurements: a row per sample, of all points: the architectures' own and the grid's.
+        axes: the points that lie on each axis of the grid.
+        phases: seconds by phase, at the architectures' own points.
+        ledger: bytes by kind, at the same points.
+        memory_curve: samples of process memory over time, at the same points.
+        environments: the machine, by architecture.
+    """
 
     measurements: pd.DataFrame
+    axes: pd.DataFrame
     phases: pd.DataFrame
     ledger: pd.DataFrame
     memory_curve: pd.DataFrame
@@ -107,7 +117,7 @@ def read_runs(params: Params) -> list[Run]:
 
 
 def read_profile(params: Params) -> Profile:
-    """Read the profile of every architecture in `params`.
+    """Read the profile of every architecture in `params`, and that of the scaling grid.
 
     Raises:
         PipelineError: one is missing, damaged, or made with other params.
@@ -120,16 +130,25 @@ def read_profile(params: Params) -> Profile:
         for name, columns in _PROFILE.items():
             table = read_csv(folder / f"{name}.csv", columns, advice)
             _check_cases(name, table, params, folder, advice)
-            tables.setdefault(name, []).append(table)
+            tables.setdefault(name, []).append(table.assign(threads=params.train.threads))
         environments[architecture] = _read_environment(folder, advice)
+    whole = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
+    grid = read_scaling(params)
+    measurements = whole.pop("measurements")
+    # A point that both measured counts once.
+    own = pd.MultiIndex.from_frame(measurements[_POINT])
+    others = grid[~pd.MultiIndex.from_frame(grid[_POINT]).isin(own)]
+    others = others.drop(columns=["axis", "value"]).drop_duplicates()
     return Profile(
-        **{name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()},
+        measurements=pd.concat([measurements, others], ignore_index=True),
+        axes=grid[["axis", "value", *_POINT]].drop_duplicates(ignore_index=True),
         environments=environments,
+        **whole,
     )
 
 
 def read_scaling(params: Params) -> pd.DataFrame:
-    """Read the rounds of `scaling`.
+    """Read the samples of the scaling grid, each once per axis that its point lies on.
 
     Raises:
         PipelineError: they are missing, damaged, or of another grid.

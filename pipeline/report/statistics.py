@@ -14,7 +14,7 @@ ROUNDS_FOR_INTERVAL = 6
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with an interval: of confidence, or the plain range of what was seen."""
+    """A value with an interval: of confidence, or the plain range of the values seen."""
 
     value: float
     lower: float
@@ -28,13 +28,13 @@ class Estimate:
 def paired_ratio(values: NDArray[np.float64], baseline: NDArray[np.float64]) -> Estimate:
     """Return the median of values / baseline and its 95 % interval.
 
-    The interval is from one of the ratios to another, as far from the ends as 95 % allow, whatever
-    they are drawn from: of fewer than ROUNDS_FOR_INTERVAL rounds it is their range, which holds the
-    median less often.
+    The interval runs from one of the ratios to another, as far from the ends as 95 % allow. It
+    assumes no distribution. From fewer than ROUNDS_FOR_INTERVAL rounds it is the whole range, which
+    holds the median less often.
 
     Args:
-        values: (rounds) of one method, in order of the rounds.
-        baseline: (rounds) of the other method, from the same rounds.
+        values: (rounds) costs of one method, in order of the rounds.
+        baseline: (rounds) costs of the other method, from the same rounds.
 
     Source: Conover, "Practical Nonparametric Statistics", 3rd edition, 1999, section 3.2.
     """
@@ -56,8 +56,8 @@ def paired_difference(values: NDArray[np.float64], baseline: NDArray[np.float64]
     """Return the mean of values - baseline over seeds, and the range of the differences.
 
     Args:
-        values: (seeds) of one method.
-        baseline: (seeds) of the other, the same seeds in the same order.
+        values: (seeds) accuracies of one method.
+        baseline: (seeds) accuracies of the other, from the same seeds in the same order.
     """
     differences = values - baseline
     return Estimate(float(differences.mean()), float(differences.min()), float(differences.max()))

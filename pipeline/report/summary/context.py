@@ -1,0 +1,224 @@
+"""The values that the templates show, but for their tables."""
+
+from typing import Any
+
+import pandas as pd
+
+from pipeline.config.names import BASELINE, NUMKONG, PACKED, PASSES
+from pipeline.config.published import load_published
+from pipeline.report.claims import LEAST_SAVED
+from pipeline.report.report import Report, accuracy_lost
+from pipeline.report.summary import markdown_tables
+from pipeline.report.summary.machine import machine_in_words
+from pipeline.report.tables import fastest_other, read_estimate, scaling_points
+from pipeline.report.text import interval_name
+from pipeline.report.verdicts import Cases, Verdict, judge_cost, judge_speed, sort_cases
+
+AXES = {
+    "width": "hidden width",
+    "batch": "batch size",
+    "depth": "hidden layers",
+    "threads": "threads",
+}
+AIM_VERDICTS = ("met", "missed", "undecided", "not measured")
+
+
+def summary_context(report: Report) -> dict[str, Any]:
+    """Return all that summary.md.jinja shows."""
+    params = report.params
+    simulated = [
+        name for name, method in params.groups.torch.items() if method.weights != "float32"
+    ]
+    claims = report.claims
+    return {
+        "params": params,
+        "interval": interval_name(params.profile.rounds),
+        "opening": markdown_tables.opening(report),
+        "float_latency": _float_latency(report),
+        "packed": _training(report, list(params.groups.packed)),
+        "whole_trainings": _whole_trainings(report),
+        "simulated": _training(report, simulated) if simulated else None,
+        "prediction": cases_of_speed(fastest_other(report.tables["inference"])),
+        "networks": [_network(report, name) for name in params.architectures],
+        "study_url": load_published()["source"],
+        "study_batch": report.study_batch,
+        "least_saved": LEAST_SAVED,
+        "claims": markdown_tables.claims(claims) if not claims.empty else None,
+        "claims_held": _claims_held(claims),
+        "published": report.tables["published"],
+        "published_runs": markdown_tables.published(report.tables["published"]),
+        "time_to_study": markdown_tables.time_to_study(report.tables["time_to_study"]),
+        "time_to_accuracy": markdown_tables.time_to_accuracy(report),
+        "phases": markdown_tables.phases(report),
+        "ledger": markdown_tables.ledger(report),
+        "unexplained": _unexplained(report.tables["ledger"]),
+        "scaling": markdown_tables.scaling(_scaling(report), AXES),
+        "not_paying": _not_paying(report),
+        "predictions": _predictions(report),
+        "inference_cases": markdown_tables.inference(report.tables["inference"]),
+        "skipped": _skipped(report.tables["runtimes"]),
+        "kernels": markdown_tables.kernels(report.tables["kernels"]),
+        "has_numkong": NUMKONG in set(report.tables["kernels"]["kernel"]),
+        "kernels_machine": report.kernels_environment,
+        "recipes": markdown_tables.recipes(report),
+        "aims": _aims(report),
+        "machines": _machines(report),
+        "durations": markdown_tables.durations(report.tables["durations"]),
+        "table_names": list(report.tables),
+    }
+
+
+def aims_context(report: Report) -> dict[str, Any]:
+    """Return all that aims.md.jinja shows."""
+    return {
+        "params": report.params,
+        "aims": _aims(report),
+        "table": markdown_tables.aims(report.tables["targets"]),
+        "kernels_machine": report.kernels_environment,
+    }
+
+
+def cases_of_cost(cases: pd.DataFrame, cost: str, ratio: str) -> Cases:
+    """Sort ratios to float by verdict.
+
+    Args:
+        cases: a row per case.
+        cost: the name of the cost.
+        ratio: the column of its ratio.
+    """
+    ratios = [read_estimate(row, ratio) for _, row in cases.iterrows()]
+    return sort_cases((judge_cost(cost, each), each.value) for each in ratios)
+
+
+def cases_of_speed(cases: pd.DataFrame) -> Cases:
+    """Sort how many times as fast the packed network is, a row per case, by verdict."""
+    ratios = [read_estimate(row, "times_faster") for _, row in cases.iterrows()]
+    return sort_cases((judge_speed(each), each.value) for each in ratios)
+
+
+def _training(report: Report, methods: list[str]) -> dict[str, Any]:
+    """Return what training by some methods saved, and what it lost, at training's batch size."""
+    costs = report.own_costs
+    cases = costs[costs["method"].isin(methods)]
+    return {
+        "methods": methods,
+        **{
+            name: cases_of_cost(cases, cost, f"{cost}_ratio")
+            for name, cost in (("time", "epoch_seconds"), ("memory", "training_memory_mib"))
+        },
+        "points": [
+            accuracy_lost(report, architecture, method)
+            for architecture in report.params.architectures
+            for method in methods
+        ],
+    }
+
+
+def _whole_trainings(report: Report) -> list[dict[str, Any]]:
+    """Return how long each packed method trains in all, beside float."""
+    accuracy = report.accuracy
+    return [
+        {
+            "method": method,
+            "epochs": report.params.methods[method].epochs,
+            "time": cases_of_cost(
+                accuracy[accuracy["method"] == method], "train_seconds", "train_ratio"
+            ),
+        }
+        for method in report.params.groups.packed
+    ]
+
+
+def _float_latency(report: Report) -> list["pd.Series[Any]"]:
+    """Return, by architecture, in which runtime and with how many threads float is fastest."""
+    latency = report.tables["latency"].dropna(subset="latency_us")
+    return [row for _, row in latency[latency["method"] == BASELINE].iterrows()]
+
+
+def _network(report: Report, architecture: str) -> dict[str, Any]:
+    return {
+        "name": architecture,
+        "accuracy": markdown_tables.accuracy(report, architecture),
+        "costs": [
+            {"batch_size": batch, "table": markdown_tables.costs(report, architecture, batch)}
+            for batch in report.params.profiled_batch_sizes
+        ],
+    }
+
+
+def _claims_held(claims: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return by quantity how many claims of the study hold, and how many point the other way."""
+    return [
+        {
+            "quantity": quantity,
+            "yes": int((holds == "yes").sum()),
+            "no": int((holds == "no").sum()),
+            "total": len(holds),
+        }
+        for quantity, holds in claims.groupby("quantity", sort=False)["holds"]
+    ]
+
+
+def _unexplained(ledger: pd.DataFrame) -> dict[str, float]:
+    rest = ledger[ledger["kind"] == "rest"]["percent_of_peak"].abs()
+    return {"median": float(rest.median()), "max": float(rest.max())}
+
+
+def _scaling(report: Report) -> pd.DataFrame:
+    return scaling_points(
+        report.tables["axes"], report.tables["costs"], report.params.profile.scaling.methods
+    )
+
+
+def _not_paying(report: Report) -> list[str]:
+    """List where training in bits saves no time or no training memory."""
+    points = _scaling(report)
+    return [
+        f"{row['method']} at {AXES[row['axis']]} {row['value']:,} saved no {what}"
+        for _, row in points[points["method"].isin(list(report.params.groups.packed))].iterrows()
+        for what, cost in (("time", "epoch_seconds"), ("training memory", "training_memory_mib"))
+        if judge_cost(cost, read_estimate(row, f"{cost}_ratio")) is not Verdict.SAVED
+    ]
+
+
+def _predictions(report: Report) -> list[dict[str, Any]]:
+    """Return by architecture how the packed network predicts, in one pass and in several."""
+    found = []
+    for architecture, group in report.tables["inference"].groupby("architecture", sort=False):
+        single, passes = (group[group["runtime"] == name] for name in (PACKED, PASSES))
+        others = group[~group["runtime"].isin((PACKED, PASSES))]
+        file = single["file_kib"].iloc[0]
+        found.append(
+            {
+                "architecture": architecture,
+                "speed": cases_of_speed(fastest_other(group)),
+                "file_share": others["file_kib"].max() / file,
+                "test_accuracy": single["test_accuracy"].iloc[0],
+                # How many times as fast one pass is, is what several cost.
+                "passes_time": cases_of_cost(passes, "time", "times_faster"),
+                "passes_accuracy": passes["test_accuracy"].iloc[0],
+            }
+        )
+    return found
+
+
+def _skipped(runtimes: pd.DataFrame) -> dict[str, str]:
+    """Return why runtimes were not measured, by name."""
+    skipped = runtimes.dropna(subset="skipped").drop_duplicates("runtime")
+    return dict(zip(skipped["runtime"], skipped["skipped"], strict=True))
+
+
+def _aims(report: Report) -> dict[str, Any]:
+    counts = report.tables["targets"]["verdict"].value_counts()
+    return {
+        "total": int(counts.sum()),
+        "counts": [f"{counts[verdict]} {verdict}" for verdict in AIM_VERDICTS if verdict in counts],
+    }
+
+
+def _machines(report: Report) -> dict[str, list[str]]:
+    """Return the architectures that were measured on each machine."""
+    machines: dict[str, list[str]] = {}
+    for architecture, machine in report.environments.items():
+        machines.setdefault(machine_in_words(machine), []).append(architecture)
+    return machines
