@@ -78,49 +78,10 @@ def profile(architecture: Architecture) -> None:
     run(load_params(), architecture)
 
 
-@app.command(hidden=True)
-def measure(
-    architecture: Architecture,
-    method: Method,
-    batch_size: Annotated[int, typer.Option(min=2, help="Images a step.")],
-    output: Output,
-) -> None:
-    """Make one measurement in this process; `profile` starts one for each."""
-    from pipeline.profiling.measure import measure as run
-
-    run(load_params(), architecture, method, batch_size, output)
-
-
-@app.command(hidden=True)
-def ledger(
-    architecture: Architecture,
-    method: Method,
-    batch_size: Annotated[int, typer.Option(min=2, help="Images a step.")],
-    output: Output,
-) -> None:
-    """Count the bytes of training by kind in this process; `profile` starts one for each."""
-    from pipeline.profiling.memory_ledger import measure_ledger as run
-
-    run(load_params(), architecture, method, batch_size, output)
-
-
-@app.command(hidden=True)
-def work(
-    architecture: Annotated[str, typer.Option(help="Such as mlp-1024-1024.")],
-    method: Method,
-    batch_size: Annotated[int, typer.Option(min=2, help="Images a step.")],
-    threads: Threads,
-) -> None:
-    """Train while the standard input asks for it; `scaling` talks to these processes."""
-    from pipeline.profiling.worker import work as run
-
-    run(load_params(), architecture, method, batch_size, threads)
-
-
 @app.command()
 def scaling() -> None:
     """Measure training against width, batch size, depth and threads."""
-    from pipeline.profiling.scaling import scaling as run
+    from pipeline.profiling.profile import scaling as run
 
     run(load_params())
 
@@ -169,8 +130,8 @@ def footprint(
 
 @app.command()
 def study() -> None:
-    """Measure how long training takes to the study's test accuracies."""
-    from pipeline.profiling.study import time_to_study as run
+    """Count the steps of training to the study's test accuracies."""
+    from pipeline.profiling.study import steps_to_study as run
 
     run(load_params())
 

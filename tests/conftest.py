@@ -154,7 +154,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_idx: WriteIdx
         method["epochs"] = 3
     document["profile"].update(batch_sizes=[20], rounds=2, seconds=0.01)
     grid = {"widths": [8], "batch_sizes": [10], "depths": [2], "threads": [1]}
-    document["profile"]["scaling"].update(width=8, seconds=0.01, default=grid)
+    document["profile"]["scaling"].update(width=8, rounds=2, default=grid)
     document["inference"].update(batch_sizes=[1, 7], threads=[1], rounds=2, seconds=0.001)
     document["benchmark"].update(rounds=2)
     with Path("params.yaml").open("w") as file:

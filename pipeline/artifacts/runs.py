@@ -1,13 +1,20 @@
-"""The metrics.json of a training run, read and checked."""
+"""runs/NAME/: the metrics and the history of a training run."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipeline.artifacts.tables import Table, read_table, write_table
+from pipeline.common import checksum
 from pipeline.common.errors import PipelineError
 from pipeline.common.serialization import load_json
-from pipeline.config.paths import RUNS
+from pipeline.config.params import Params
+from pipeline.config.paths import RUNS, model_path, run_name
 
 _Count = Annotated[int, Field(ge=0)]
 
@@ -44,6 +51,72 @@ class _Metrics(_Section):
     training: _Part
     validation: _Part
     test: _Part
+
+
+class History(Table):
+    """A row per epoch, from 1: seconds of training alone; losses in nats, errors in percent."""
+
+    epoch: int
+    seconds: float
+    cumulative_seconds: float
+    training_loss: float
+    validation_loss: float
+    training_error: float
+    validation_error: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run: its metrics.json and its history, a row per epoch."""
+
+    metrics: dict[str, Any]
+    history: pd.DataFrame
+
+
+def write_run(folder: Path, metrics: dict[str, Any], history: Sequence[dict[str, float]]) -> None:
+    """Write a run's history.csv and metrics.json into `folder`.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    write_table(folder / "history.csv", History, history)
+    _Metrics.model_validate(metrics)
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+
+
+def read_runs(params: Params) -> list[Run]:
+    """Read the run of every architecture, method and seed in `params`.
+
+    Raises:
+        PipelineError: one is missing, damaged, or its model is of another run.
+    """
+    return [
+        _read_run(run_name(architecture, name, seed), method.epochs)
+        for architecture in params.architectures
+        for name, method in params.methods.items()
+        for seed in params.seeds
+    ]
+
+
+def _read_run(name: str, epochs: int) -> Run:
+    advice = f"run `dvc repro` to train {name}"
+    metrics = read_metrics(name)
+    expected = metrics["model"]["sha256"]
+    model = model_path(name)
+    try:
+        actual = checksum.sha256_file(model)
+    except FileNotFoundError as error:
+        raise PipelineError(f"{model} is missing: {advice}") from error
+    if actual != expected:
+        raise PipelineError(
+            f"{model} and {RUNS / name} are of different runs: {advice} again\n"
+            f"  sha256 of the model: {actual}\n  in metrics.json:     {expected}"
+        )
+    path = RUNS / name / "history.csv"
+    history = read_table(path, History, advice)
+    if list(history["epoch"]) != list(range(1, epochs + 1)):
+        raise PipelineError(f"{path} is not of {epochs} epochs, as params.yaml is: {advice}")
+    return Run(metrics, history)
 
 
 def metrics_path(run: str) -> Path:

@@ -2,7 +2,6 @@
 
 import datetime
 import importlib.metadata
-import json
 import os
 import platform
 import time
@@ -10,42 +9,65 @@ from pathlib import Path
 
 import binary_kernels
 import psutil
+from pydantic import BaseModel, ConfigDict
 
 from pipeline.common.units import MIB
 
 
-def describe_environment(threads: int, started: float) -> str:
-    """Return machine, versions, threads, date and how long it all took, as JSON.
+class Machine(BaseModel):
+    """A machine, its software, and how long it measured.
+
+    Attributes:
+        seconds: that all of the measuring took.
+        cores: that this process may use; in a container fewer than there are.
+        threads: that training used.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    seconds: float
+    date: str
+    processor: str
+    cores: int | None
+    threads: int
+    memory_gib: float
+    system: str
+    python: str
+    torch: str
+    torch_build: str
+    torch_instruction_set: str
+    kernels_instruction_set: str
+    numpy: str
+
+
+def describe_machine(threads: int, started: float) -> Machine:
+    """Describe this machine.
 
     Args:
         threads: that were used.
         started: time.monotonic() when the measuring began.
     """
-    # Imported here: the build of torch is known to torch alone.
+    # Imported here: only torch knows its build.
     import torch
 
-    return json.dumps(
-        {
-            "seconds": round(time.monotonic() - started, 3),
-            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            "processor": processor(),
-            "cores": _cores(),
-            "threads": threads,
-            "memory_gib": round(psutil.virtual_memory().total / MIB / 1024, 1),
-            "system": f"{platform.system()} {platform.machine()}",
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "torch_build": f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU",
-            "torch_instruction_set": torch.backends.cpu.get_cpu_capability(),
-            "kernels_instruction_set": binary_kernels.instruction_set(),
-            "numpy": importlib.metadata.version("numpy"),
-        },
-        indent=2,
+    return Machine(
+        seconds=round(time.monotonic() - started, 3),
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        processor=processor(),
+        cores=_cores(),
+        threads=threads,
+        memory_gib=round(psutil.virtual_memory().total / MIB / 1024, 1),
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+        torch=torch.__version__,
+        torch_build=f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU",
+        torch_instruction_set=torch.backends.cpu.get_cpu_capability(),
+        kernels_instruction_set=binary_kernels.instruction_set(),
+        numpy=importlib.metadata.version("numpy"),
     )
 
 
 def _cores() -> int | None:
-    """Return how many cores this process may use; in a container fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()

@@ -206,13 +206,13 @@ class ScalingParams(Section):
     Attributes:
         methods: those that are measured, the baseline among them.
         width: of the hidden layers, where another axis is varied.
-        seconds: that a round gives to each method.
+        rounds: how often each method is measured.
         default, full: the grids that `profile.grid` chooses from.
     """
 
     methods: _Values[Name]
     width: _Width
-    seconds: Annotated[float, Field(gt=0, le=3600)]
+    rounds: Annotated[int, Field(ge=1)]
     default: Grid
     full: Grid
 

@@ -8,15 +8,17 @@ from typing import Any
 
 import binary_kernels as kernels
 import numpy as np
-import pandas as pd
 
+from pipeline.artifacts.environment import write_environment
+from pipeline.artifacts.kernels import KERNELS_FILE, KernelSeconds
+from pipeline.artifacts.tables import write_table
 from pipeline.common.atomic import atomic_directory
 from pipeline.common.console import echo, progress
-from pipeline.common.machine import describe_environment
+from pipeline.common.machine import describe_machine
 from pipeline.config.names import BITS, GRADIENTS, NUMKONG, TORCH
 from pipeline.config.params import Params
 from pipeline.config.paths import BENCHMARK
-from pipeline.profiling.quiet import let_threads_sleep
+from pipeline.profiling.timing import repeats_within, seconds_per_call
 
 # M, N, K: a large batch through mlp-1024's first layer, a square, a small batch, one vector.
 SHAPES = ((5000, 1024, 784), (2048, 2048, 2048), (128, 1024, 784), (1, 4096, 4096))
@@ -27,8 +29,8 @@ SECONDS = 0.05
 def benchmark(params: Params) -> None:
     """Time every kernel and shape, in turn, round after round; write profiles/benchmark/.
 
-    kernels.csv has a row a shape, round and kernel; environment.json the machine. Bits by bits
-    takes both operands packed; 4-bit by bits makes its tables within the time.
+    kernels.csv has a row per shape, round and kernel; environment.json describes the machine. Bits
+    by bits takes both operands packed; 4-bit by bits makes its tables within the time.
 
     Raises:
         PipelineError: the folder cannot be written.
@@ -38,17 +40,15 @@ def benchmark(params: Params) -> None:
     with progress("benchmark", len(SHAPES) * params.benchmark.rounds) as advance:
         for m, n, k in SHAPES:
             calls = _calls(m, n, k, params.train.threads)
-            repeats = {name: _repeats(call) for name, call in calls.items()}
+            repeats = {name: repeats_within(call, SECONDS) for name, call in calls.items()}
             for number in range(1, params.benchmark.rounds + 1):
                 for name, call in calls.items():
                     row = {"m": m, "n": n, "k": k, "round": number, "kernel": name}
-                    rows.append({**row, "seconds": _time(call, repeats[name])})
+                    rows.append({**row, "seconds": seconds_per_call(call, repeats[name])})
                 advance(f"{m} x {n} x {k}")
-    seconds = pd.DataFrame(rows)
     with atomic_directory(BENCHMARK) as temporary:
-        seconds.to_csv(temporary / "kernels.csv", index=False, lineterminator="\n")
-        environment = describe_environment(params.train.threads, started)
-        (temporary / "environment.json").write_text(environment)
+        write_table(temporary / KERNELS_FILE.name, KernelSeconds, rows)
+        write_environment(temporary, describe_machine(params.train.threads, started))
     echo(f"{BENCHMARK}/ written")
 
 
@@ -101,16 +101,3 @@ def _peers(a: np.ndarray, b: np.ndarray, threads: int) -> dict[str, Callable[[],
             other.result()
 
     return {NUMKONG: call}
-
-
-def _time(call: Callable[[], object], repeats: int) -> float:
-    let_threads_sleep()
-    started = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - started) / repeats
-
-
-def _repeats(call: Callable[[], object]) -> int:
-    call()
-    return max(1, round(SECONDS / _time(call, 3)))

@@ -1,100 +1,78 @@
-"""Resident memory of this process, as the kernel counts it."""
+"""Memory: of a process, as the kernel counts it, and of training, allocation by allocation.
 
-import contextlib
-import ctypes
-import gc
+Training memory is the most that a process has allocated at one time since just before the network
+was built. memray counts every allocation of every library, so the figure depends neither on what
+the C library keeps of freed memory nor on what the process held before.
+"""
+
 import resource
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+import numpy as np
+
+from pipeline.config.params import Method
+from pipeline.data.dataset import Dataset
+from pipeline.engines.engine import create_engine
+from pipeline.profiling.stopwatch import SEED, take_first_steps, train_tiny_network
+from pipeline.training.train import epoch_steps, layer_widths
 
 _STATUS = Path("/proc/self/status")
-_CLEAR = Path("/proc/self/clear_refs")
-# proc(5): writing 5 resets the peak resident set size.
-_RESET_PEAK = "5\n"
+# Steps of an epoch beyond the first ones: all that is allocated once has been by then.
+_STEPS = 3
+
+
+def peak_process_memory() -> int:
+    """Return the peak of this process's resident memory, from its start until now, in bytes."""
+    # On Linux, getrusage's peak begins with that of the parent process; the kernel's own does not.
+    if _STATUS.exists():
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 @dataclass(frozen=True)
-class Growth:
-    """What a process holds more than before, in bytes.
+class TrainingMemory:
+    """Bytes that training holds at its peak.
 
     Attributes:
-        anonymous: memory of its own: arrays, objects, stacks.
-        file: pages of files, which are the code and constants of libraries.
+        peak: in all.
+        breakdown: by kind (`Engine.ledger`), at its fullest within a step each; they need not
+            all be at their fullest at the peak, so that their sum may exceed it.
     """
 
-    anonymous: int
-    file: int
+    peak: int
+    breakdown: dict[str, int]
 
 
-class PeakMemory:
-    """Peaks of this process: over its whole life, and since this object was made.
+def measure_training_memory(
+    data: Dataset, method: Method, architecture: str, batch_size: int, threads: int
+) -> TrainingMemory:
+    """Train a network for some steps in this process and count what is allocated.
 
-    On Linux the kernel's own peak is reset here, so that what the process held for a moment
-    earlier (while importing, say) does not count as what comes later. Elsewhere it cannot be
-    reset, and `since_start` can come out too large, never too small.
+    Raises:
+        PipelineError: a batch is more than all images.
     """
+    # Imported here: it takes memory, and this process alone needs it.
+    from memray import FileDestination, FileFormat, FileReader, Tracker
 
-    def __init__(self) -> None:
-        self._earlier = _peak()
-        _return_free_memory()
-        # Some containers forbid the reset; the figures are then as on other systems.
-        with contextlib.suppress(OSError):
-            _CLEAR.write_text(_RESET_PEAK)
-        self._start = psutil.Process().memory_info().rss
-        self._start_by_kind = _by_kind()
-
-    def of_process(self) -> int:
-        """Return the peak of the process in bytes, from its start until now."""
-        return max(self._earlier, _peak())
-
-    def since_start(self) -> int:
-        """Return how far the peak since this object was made lies above that moment, in bytes."""
-        return max(0, _peak() - self._start)
-
-    def growth(self) -> Growth | None:
-        """Return what the process holds now and did not when this object was made.
-
-        What was freed is given back first. None where the kernel does not tell the kinds apart.
-        """
-        _return_free_memory()
-        now = _by_kind()
-        if now is None or self._start_by_kind is None:
-            return None
-        return Growth(
-            now.anonymous - self._start_by_kind.anonymous, now.file - self._start_by_kind.file
-        )
-
-
-def _return_free_memory() -> None:
-    """Give back what was freed, lest what comes next take it and seem to need nothing."""
-    gc.collect()
-    # glibc alone keeps it and can be asked for it.
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def _by_kind() -> Growth | None:
-    """Return the resident memory of this process by kind, as growth from nothing."""
-    status = _status()
-    if "RssAnon" not in status:
-        return None
-    return Growth(status["RssAnon"], status["RssFile"] + status["RssShmem"])
-
-
-def _status() -> dict[str, int]:
-    """Return the sizes in /proc/self/status in bytes; nothing where there is no such file."""
-    if not _STATUS.exists():
-        return {}
-    lines = (line.split() for line in _STATUS.read_text().splitlines())
-    return {line[0].rstrip(":"): int(line[1]) * 1024 for line in lines if line[-1] == "kB"}
-
-
-def _peak() -> int:
-    # Not getrusage first: on Linux its peak begins with that of the parent process.
-    if "VmHWM" in (status := _status()):
-        return status["VmHWM"]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    train_tiny_network(data, method, threads)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "allocations"
+        with Tracker(
+            destination=FileDestination(path), file_format=FileFormat.AGGREGATED_ALLOCATIONS
+        ):
+            widths = layer_widths(architecture, data)
+            engine = create_engine(method, widths, seed=SEED, threads=threads)
+            take_first_steps(engine, data, method, batch_size)
+            steps = epoch_steps(engine, data.train, method, batch_size, SEED, 0)
+            for _ in zip(range(_STEPS), steps, strict=False):
+                pass
+        peak = FileReader(path).metadata.peak_memory
+    index = np.arange(batch_size)
+    breakdown = engine.ledger(data.train.images, index, data.train.labels[index])
+    return TrainingMemory(peak, dict(breakdown))

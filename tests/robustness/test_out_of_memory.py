@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.common.errors import PipelineError
 from pipeline.engines.torch.memory_errors import memory_errors
-from pipeline.profiling.worker import Worker
 
 # Its weights alone take 7 GB in the packed engine and 14 in torch.
 HUGE = "mlp-60000-60000"
@@ -83,30 +81,6 @@ def test_training_without_memory_is_one_message(project: Path, method: str) -> N
     assert "smaller architecture" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not Path("models").exists()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="prlimit is of Linux")
-@pytest.mark.parametrize("method", LIMITS)
-def test_a_worker_without_memory_says_so(project: Path, method: str) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "pipeline", "fetch"], check=True, capture_output=True, text=True
-    )
-    with Worker(HUGE, method, 10, 1) as worker:
-        # Before it has begun to build the network: Python's start alone takes longer.
-        resource.prlimit(worker._process.pid, resource.RLIMIT_AS, (LIMITS[method],) * 2)
-        with pytest.raises(PipelineError) as failed:
-            worker.wait_until_ready()
-    message = str(failed.value)
-    assert f"{method}, {HUGE}, batch 10, threads 1 ended with status 1" in message
-    assert "leave that point out of profile.scaling" in message
-    assert "error: not enough memory" in message
-
-
-def test_a_worker_that_lacks_something_else_does_not_blame_memory(project: Path) -> None:
-    with Worker("mlp-8", "deterministic", 10, 1) as worker, pytest.raises(PipelineError) as failed:
-        worker.wait_until_ready()
-    assert "python -m pipeline fetch" in str(failed.value)
-    assert "memory" not in str(failed.value)
 
 
 def test_only_the_allocators_errors_of_torch_are_for_want_of_memory() -> None:

@@ -15,7 +15,7 @@ from pipeline.common.units import MIB
 from pipeline.data.gamma import curve
 from pipeline.engines.packed.model import PackedModel, load
 from pipeline.engines.packed.predictor import Predictor
-from pipeline.profiling.memory import PeakMemory
+from pipeline.profiling.memory import peak_process_memory
 from tests.oracle import SETS, nibbles, signs
 from tests.robustness.fuzz.models import files
 from tests.robustness.fuzz.mutations import damaged
@@ -77,19 +77,19 @@ def run(cases: int, seed: int, report: Callable[[str], None]) -> Counter[str]:
     report(f"seed {seed}; the file being tried is in {folder}")
     whole = files(folder, seed)
     outcomes: Counter[str] = Counter()
-    memory = PeakMemory()
+    before = peak_process_memory()
     for case in range(cases):
         random = Random(f"{seed} {case}")
         path = folder / f"{seed}-{case}.safetensors"
         path.write_bytes(damaged(random, whole))
         try:
             outcomes[outcome(path, random)] += 1
-            assert memory.since_start() < MAX_MEMORY, "too much memory"
+            assert peak_process_memory() - before < MAX_MEMORY, "too much memory"
         except Exception as error:
             raise FindingError(case, f"seed {seed}, case {case}: {path}: {error!r}") from error
         path.unlink()
         if (case + 1) % BATCH == 0:
-            grown = memory.since_start() // MIB
+            grown = (peak_process_memory() - before) // MIB
             report(f"{case + 1} cases, {outcomes[PREDICTED]} {PREDICTED}, {grown} MiB more")
     folder.rmdir()
     return outcomes
