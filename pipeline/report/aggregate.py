@@ -5,21 +5,20 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.artifacts import inference as inference_files
+from pipeline.artifacts.environment import read_environment
+from pipeline.artifacts.kernels import read_kernels
+from pipeline.artifacts.profile import Profile, read_profile
+from pipeline.artifacts.runs import read_runs
+from pipeline.artifacts.study import read_study
 from pipeline.common.atomic import atomic_directory, write_text
 from pipeline.common.console import echo
+from pipeline.config.grid import SCALING
 from pipeline.config.names import BASELINE
 from pipeline.config.params import Params
-from pipeline.config.paths import AIMS, REPORTS, TABLES
+from pipeline.config.paths import AIMS, REPORTS, STUDY, TABLES
 from pipeline.report import claims, tables
 from pipeline.report.report import Report, find_row
-from pipeline.report.results import (
-    read_benchmark,
-    read_durations,
-    read_inference,
-    read_profile,
-    read_runs,
-    read_study,
-)
 from pipeline.report.summary.document import render_aims, render_summary
 from pipeline.report.targets import targets_table
 
@@ -59,10 +58,12 @@ def make_report(params: Params) -> Report:
     study_batch = claims.study_batch(params.profiled_batch_sizes)
     runs = read_runs(params)
     profile = read_profile(params)
-    rounds, runtimes = read_inference(params)
-    kernel_seconds, kernels_environment = read_benchmark(params)
+    measured = profile.tables
+    rounds, runtimes = inference_files.read_inference(params)
+    kernel_seconds, kernels_environment = read_kernels(params)
+    steps_to_study = read_study(params)
 
-    costs = tables.costs_table(profile.measurements)
+    costs = tables.costs_table(measured["measurements"], measured["training_memory"])
     own_costs = tables.at_point(costs, batch_size, threads)
     per_run = tables.runs_table(runs)
     accuracy = tables.accuracy_table(per_run, own_costs)
@@ -77,25 +78,26 @@ def make_report(params: Params) -> Report:
             "error_curves": tables.error_curves(curves),
             "per_class_accuracy": tables.per_class_table(runs),
             "confusion": tables.confusion_table(runs),
-            "measurements": profile.measurements,
+            "measurements": measured["measurements"],
+            "training_memory": measured["training_memory"],
             "costs": costs,
-            "axes": profile.axes,
-            "phases": tables.phases_table(profile.phases),
-            "ledger": tables.ledger_table(profile.ledger, profile.measurements),
-            "memory_curve": profile.memory_curve,
+            "axes": tables.axes_table(params),
+            "phases": tables.phases_table(_own_points(measured["phases"], params)),
+            "ledger": tables.ledger_table(_own_points(measured["memory_breakdown"], params), costs),
+            "memory_curve": measured["memory_curve"],
             "time_to_accuracy": tables.time_to_accuracy(curves),
             "inference": inference,
             "latency": tables.latency_table(rounds, inference, params),
             "runtimes": runtimes,
             "kernels": kernels,
             "claims": claims.claims_table(
-                per_run, tables.at_point(profile.measurements, study_batch, threads)
+                per_run, tables.at_point(measured["measurements"], study_batch, threads)
             ),
             "published": claims.published_table(
                 accuracy, tables.at_point(costs, study_batch, threads)
             ),
             "time_to_study": claims.time_to_study_table(
-                read_study(params), own_costs, params.data.train_images // batch_size
+                steps_to_study, own_costs, params.data.train_images // batch_size
             ),
             "targets": targets_table(
                 {
@@ -107,12 +109,50 @@ def make_report(params: Params) -> Report:
                 tables.fastest_other(inference),
                 kernels_environment["kernels_instruction_set"],
             ),
-            "durations": tables.durations_table(runs, read_durations(params)),
+            "durations": tables.durations_table(
+                runs, _stage_seconds(params, profile, kernels_environment)
+            ),
         },
         environments=profile.environments,
         kernels_environment=kernels_environment,
         params=params,
     )
+
+
+def _own_points(table: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """Return the rows at the architectures' own batch sizes, with training's threads."""
+    return table[
+        table["architecture"].isin(params.architectures)
+        & table["batch_size"].isin(params.profiled_batch_sizes)
+        & (table["threads"] == params.train.threads)
+    ]
+
+
+def _stage_seconds(
+    params: Params, profile: Profile, kernels_environment: dict[str, Any]
+) -> dict[str, float]:
+    """Return how many seconds every measuring stage took, by name.
+
+    Raises:
+        PipelineError: a stage's environment.json is missing or damaged.
+    """
+    seconds = {place: machine["seconds"] for place, machine in profile.environments.items()}
+    scaling = seconds.pop(SCALING, 0.0)
+    inference = (
+        read_environment(
+            inference_files.folder_of(architecture),
+            f"run `dvc repro` or `python -m pipeline inference --architecture {architecture}`",
+        )
+        for architecture in params.architectures
+    )
+    study = read_environment(STUDY, "run `dvc repro` or `python -m pipeline study`")
+    return {
+        "profile": sum(seconds.values()),
+        "scaling": scaling,
+        "inference": sum(machine["seconds"] for machine in inference),
+        "benchmark": kernels_environment["seconds"],
+        "study": study["seconds"],
+    }
 
 
 def metrics(report: Report) -> dict[str, dict[str, dict[str, float]]]:

@@ -94,14 +94,14 @@ def published_table(accuracy: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame
 
 
 def time_to_study_table(
-    times: pd.DataFrame, own_costs: pd.DataFrame, steps_per_epoch: int
+    steps_taken: pd.DataFrame, own_costs: pd.DataFrame, steps_per_epoch: int
 ) -> pd.DataFrame:
     """Set the seconds to the study's test accuracy beside the study's own.
 
     Our seconds are the steps that were taken times the seconds per step of the costs.
 
     Args:
-        times: a row per run of `study`, with the steps and the test accuracy after them.
+        steps_taken: a row per run of `study`, with the steps, and whether the target was reached.
         own_costs: the costs at training's own batch size and threads.
         steps_per_epoch: at training's own batch size.
 
@@ -115,9 +115,9 @@ def time_to_study_table(
     columns += ["seconds_max", "steps", "seeds_reached", "seeds"]
     per_epoch = own_costs.set_index(["architecture", "method"])["epoch_seconds"]
     rows = []
-    for keys, group in times.groupby(["architecture", "method"], sort=False):
+    for keys, group in steps_taken.groupby(["architecture", "method"], sort=False):
         architecture, method = map(str, keys)
-        steps = group[group["test_accuracy"] >= group["target"]]["steps"]
+        steps = group[group["reached"]]["steps"]
         seconds = steps * (per_epoch[architecture, method] / steps_per_epoch)
         rows.append(
             {

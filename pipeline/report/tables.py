@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from pipeline.artifacts.runs import Run
 from pipeline.common.units import MIB
+from pipeline.config.grid import axes
 from pipeline.config.names import BASELINE, NUMKONG, PACKED, PASSES, TORCH
 from pipeline.config.params import Params
-from pipeline.report.results import Run
 from pipeline.report.statistics import Estimate, paired_ratio
 
 PARTS = ("training", "validation", "test")
@@ -135,28 +137,44 @@ def confusion_table(runs: Sequence[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows).groupby(keys, sort=False)["images"].mean().reset_index()
 
 
-def costs_table(measurements: pd.DataFrame) -> pd.DataFrame:
+def costs_table(measurements: pd.DataFrame, training_memory: pd.DataFrame) -> pd.DataFrame:
     """Return medians over rounds, and ratios to float paired within rounds.
 
     A row per architecture, batch size, threads and method. Every cost has four columns: its
     median, COST_ratio, and COST_ratio_lower and _upper, the ratio's 95 % interval.
+
+    Args:
+        measurements: seconds per epoch and process memory, a row per point, round and method.
+        training_memory: training memory, a row per point, round and method.
     """
+    memory = dict(list(training_memory.groupby(POINT)))
     rows = []
     for point, group in measurements.groupby(POINT, sort=False):
+        sources = dict.fromkeys(COSTS, group) | {"training_memory_mib": memory[point]}
         for method in group["method"].unique():
             row = {**dict(zip(POINT, point, strict=True)), "method": method}
-            for cost in COSTS:
-                values = paired_values(group, method, cost)
+            for cost, source in sources.items():
+                values = paired_values(source, method, cost)
                 row[cost] = float(np.median(values))
-                ratio = paired_ratio(values, paired_values(group, BASELINE, cost))
+                ratio = paired_ratio(values, paired_values(source, BASELINE, cost))
                 row |= estimate_columns(f"{cost}_ratio", ratio)
             rows.append(row)
     return pd.DataFrame(rows)
 
 
+def axes_table(params: Params) -> pd.DataFrame:
+    """Return which points lie on which axis of the scaling figures, a row per axis and value."""
+    rows = [
+        (axis, value, point.architecture, point.batch_size, point.threads)
+        for axis, value, point in axes(params)
+    ]
+    return pd.DataFrame(rows, columns=["axis", "value", *POINT])
+
+
 def at_point(table: pd.DataFrame, batch_size: int, threads: int) -> pd.DataFrame:
     """Return the rows of a table that were measured at a batch size and number of threads."""
-    return table[(table["batch_size"] == batch_size) & (table["threads"] == threads)]
+    rows: pd.DataFrame = table[(table["batch_size"] == batch_size) & (table["threads"] == threads)]
+    return rows
 
 
 def estimate_columns(name: str, estimate: Estimate) -> dict[str, float]:
@@ -184,20 +202,24 @@ def paired_values(group: pd.DataFrame, method: str, column: str) -> np.ndarray:
     return values.to_numpy(dtype=np.float64)
 
 
-def ledger_table(ledger: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
+def ledger_table(breakdown: pd.DataFrame, own_costs: pd.DataFrame) -> pd.DataFrame:
     """Return the memory breakdown in MiB and in percent of training memory, to which it adds up.
 
-    The last kind is the rest: what of training memory, the median over rounds, has no name. It is
-    negative where more was counted than measured.
+    The last kind is the rest: what of training memory has no name. It is negative where kinds are
+    at their fullest at different moments, so that they add up to more than the peak.
+
+    Args:
+        breakdown: bytes by kind, a row per point, method and kind.
+        own_costs: the training memory of the same points and methods.
     """
     keys = [*POINT, "method"]
-    named = ledger.assign(mib=ledger["bytes"] / MIB)[[*keys, "kind", "mib"]]
+    peaks = own_costs[[*keys, "training_memory_mib"]]
+    named = breakdown.assign(mib=breakdown["bytes"] / MIB)[[*keys, "kind", "mib"]]
     sums = named.groupby(keys, sort=False, as_index=False)["mib"].sum()
-    medians = measurements.groupby(keys, as_index=False)["training_memory_mib"].median()
-    rest = sums.merge(medians, on=keys)
+    rest = sums.merge(peaks, on=keys)
     rest["mib"] = rest.pop("training_memory_mib") - rest["mib"]
     table = pd.concat([named, rest.assign(kind="rest")], ignore_index=True)
-    peak = table[keys].merge(medians, on=keys)["training_memory_mib"]
+    peak = table[keys].merge(peaks, on=keys)["training_memory_mib"]
     return table.assign(percent_of_peak=100 * table["mib"] / peak)
 
 
@@ -291,49 +313,50 @@ def fastest_other(inference: pd.DataFrame) -> pd.DataFrame:
 def latency_table(rounds: pd.DataFrame, inference: pd.DataFrame, params: Params) -> pd.DataFrame:
     """Return a row per architecture and method that was measured: how fast it predicts.
 
-    latency_us is of one image by itself, in the method's fastest runtime, at the number of threads
-    at which float is fastest. latency_ratio is its ratio to float, paired within rounds, with its
-    95 % interval. images_per_second is the most over batch sizes, threads and runtimes. Without a
-    batch size of 1 there is no latency.
+    latency_us is that of one image by itself, in the method's fastest runtime, at the number of
+    threads at which float is fastest. latency_ratio is its ratio to float, paired within rounds,
+    with its 95 % interval. Without a batch size of 1 there is neither. images_per_second is the
+    maximum over batch sizes, threads and runtimes.
 
     Args:
         rounds: seconds per call, a row per round, runtime, batch size and number of threads.
         inference: see `inference_table`.
-        params: which say the methods that `packed` and `packed, passes` are.
+        params: they name the methods that `packed` and `packed, passes` are.
     """
     methods = {PASSES: params.inference.passes_method, PACKED: params.inference.method}
-    table = inference.assign(
-        method=inference["runtime"].map(lambda runtime: methods.get(runtime, BASELINE))
-    )
+    table = inference.assign(method=inference["runtime"].map(methods).fillna(BASELINE))
     rows = []
     for architecture, of_network in table.groupby("architecture", sort=False):
         single = of_network[of_network["batch_size"] == 1]
-        by_float = single[single["method"] == BASELINE]
-        if not by_float.empty:
-            fastest = by_float.loc[by_float["microseconds"].idxmin()]
-            single = single[single["threads"] == fastest["threads"]]
-        here = rounds[(rounds["architecture"] == architecture) & (rounds["batch_size"] == 1)]
+        baseline = _fastest(single[single["method"] == BASELINE])
+        if baseline is not None:
+            single = single[single["threads"] == baseline["threads"]]
         for method, group in of_network.groupby("method", sort=False):
             row: dict[str, object] = {"architecture": architecture, "method": method}
             row["images_per_second"] = group["images_per_second"].max()
-            own = single[single["method"] == method]
-            if not own.empty:
-                best = own.loc[own["microseconds"].idxmin()]
+            best = _fastest(single[single["method"] == method])
+            if best is not None:
                 row |= {"runtime": best["runtime"], "threads": best["threads"]}
                 row["latency_us"] = best["microseconds"]
-                if not by_float.empty:
-                    seconds = here[here["threads"] == best["threads"]].pivot(
-                        index="round", columns="runtime", values="seconds"
-                    )
-                    ratio = paired_ratio(
-                        seconds[best["runtime"]].to_numpy(np.float64),
-                        seconds[fastest["runtime"]].to_numpy(np.float64),
-                    )
-                    row |= estimate_columns("latency_ratio", ratio)
+            if best is not None and baseline is not None:
+                ratio = paired_ratio(
+                    *(_seconds_by_round(rounds, case) for case in (best, baseline))
+                )
+                row |= estimate_columns("latency_ratio", ratio)
             rows.append(row)
     columns = ["architecture", "method", "runtime", "threads", "latency_us"]
     columns += [f"latency_ratio{end}" for end in ENDS]
     return pd.DataFrame(rows, columns=[*columns, "images_per_second"])
+
+
+def _fastest(cases: pd.DataFrame) -> "pd.Series[Any] | None":
+    return None if cases.empty else cases.sort_values("microseconds").iloc[0]
+
+
+def _seconds_by_round(rounds: pd.DataFrame, case: "pd.Series[Any]") -> NDArray[np.float64]:
+    keys = ["architecture", "threads", "batch_size", "runtime"]
+    of_case = rounds[rounds[keys].eq(case[keys]).all(axis=1)]
+    return of_case.sort_values("round")["seconds"].to_numpy(np.float64)
 
 
 def kernels_table(seconds: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Numbers and names as words: the filters of the summary's templates."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from pipeline.report.statistics import ROUNDS_FOR_INTERVAL, Estimate
@@ -18,7 +19,7 @@ def chance_of_one_sign(seeds: int) -> str:
 
 def format_number(value: float, digits: int = 0) -> str:
     """Return a number with so many decimals, or a dash where there is none."""
-    return "-" if value != value else f"{value:,.{digits}f}"
+    return "-" if math.isnan(value) else f"{value:,.{digits}f}"
 
 
 def format_range(values: Iterable[float], digits: int) -> str:

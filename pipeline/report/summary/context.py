@@ -34,7 +34,7 @@ def summary_context(report: Report) -> dict[str, Any]:
         "params": params,
         "interval": interval_name(params.profile.rounds),
         "opening": markdown_tables.opening(report),
-        "float_latency": _float_latency(report),
+        "fastest_float": _fastest_float(report),
         "packed": _training(report, list(params.groups.packed)),
         "whole_trainings": _whole_trainings(report),
         "simulated": _training(report, simulated) if simulated else None,
@@ -129,10 +129,18 @@ def _whole_trainings(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def _float_latency(report: Report) -> list["pd.Series[Any]"]:
-    """Return, by architecture, in which runtime and with how many threads float is fastest."""
+def _fastest_float(report: Report) -> list[dict[str, Any]]:
+    """Return in which runtime and with how many threads float is fastest, and for whom."""
     latency = report.tables["latency"].dropna(subset="latency_us")
-    return [row for _, row in latency[latency["method"] == BASELINE].iterrows()]
+    by_float = latency[latency["method"] == BASELINE]
+    return [
+        {
+            "runtime": runtime,
+            "threads": int(str(threads)),
+            "architectures": list(group["architecture"]),
+        }
+        for (runtime, threads), group in by_float.groupby(["runtime", "threads"], sort=False)
+    ]
 
 
 def _network(report: Report, architecture: str) -> dict[str, Any]:

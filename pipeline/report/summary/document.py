@@ -1,6 +1,8 @@
 """reports/summary.md and docs/aims.md, rendered from their templates."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -32,9 +34,14 @@ TEMPLATES.globals["figure"] = figure
 
 def render_summary(report: Report) -> str:
     """Return the whole of summary.md."""
-    return TEMPLATES.get_template("summary.md.jinja").render(summary_context(report))
+    return _render("summary.md.jinja", summary_context(report))
 
 
 def render_aims(report: Report) -> str:
     """Return the whole of aims.md."""
-    return TEMPLATES.get_template("aims.md.jinja").render(aims_context(report))
+    return _render("aims.md.jinja", aims_context(report))
+
+
+def _render(template: str, context: dict[str, Any]) -> str:
+    # What a template leaves out leaves its blank lines behind.
+    return re.sub(r"\n{3,}", "\n\n", TEMPLATES.get_template(template).render(context))

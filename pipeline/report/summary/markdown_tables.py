@@ -1,5 +1,6 @@
 """The tables of summary.md and aims.md, as Markdown."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -27,7 +28,9 @@ def opening(report: Report) -> str:
         case = {"architecture": row["architecture"], "method": row["method"]}
         cost = find_row(report.own_costs, **case)
         baseline = find_row(report.accuracy, **case | {"method": BASELINE})
-        own = latency[latency[list(case)].eq(case).all(axis=1)].dropna(subset="latency_us")
+        own = latency[latency[list(case)].eq(pd.Series(case)).all(axis=1)].dropna(
+            subset="latency_us"
+        )
         of_file = row["model_kib"] / baseline["model_kib"]
         gained = -accuracy_lost(report, **case)
         rows.append(
@@ -291,9 +294,10 @@ def aims(table: pd.DataFrame) -> str:
 
 
 def _beside(row: "pd.Series[Any]", cost: str, digits: int, ratio: str | None = None) -> str:
-    """Return a cost with its ratio to float in brackets."""
+    """Return a cost with its ratio to float in brackets, where there is one."""
     estimate = read_estimate(row, ratio or f"{cost}_ratio")
-    return f"{row[cost]:,.{digits}f} {ratio_in_brackets(cost, estimate)}"
+    brackets = "" if math.isnan(estimate.value) else f" {ratio_in_brackets(cost, estimate)}"
+    return f"{row[cost]:,.{digits}f}{brackets}"
 
 
 def _case(keys: Any) -> str:
