@@ -93,4 +93,3 @@ def test_no_case_is_lost() -> None:
     assert cases == Cases([0.5, 0.4], [2.0], 1)
     assert (cases.apart, cases.total) == ([0.5, 0.4, 2.0], 4)
     assert sort_cases([]).total == 0
-
