@@ -22,13 +22,14 @@ def contradictions(folder: Path) -> tuple[set[tuple[str, str, str]], list[str]]:
         The pairs of tables that were compared, with the column, and a line per contradiction.
     """
     tables = {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
-    compared, found = set(), []
+    compared: set[tuple[str, str, str]] = set()
+    found = []
     for (one, left), (other, right) in combinations(tables.items(), 2):
         shared = [key for key in KEYS if key in left and key in right]
         if not {"architecture", "method"} <= set(shared):
             continue
-        numbers = set(left.select_dtypes("number")) & set(right.select_dtypes("number"))
-        for column in sorted(numbers - {*KEYS, "round", "seed"}):
+        numbers = [set(map(str, table.select_dtypes("number"))) for table in (left, right)]
+        for column in sorted(numbers[0] & numbers[1] - {*KEYS, "round", "seed"}):
             a, b = (_single_values(table, shared, column) for table in (left, right))
             for case in a.index.intersection(b.index):
                 compared.add((one, other, column))
@@ -47,6 +48,6 @@ def _single_values(table: pd.DataFrame, keys: list[str], column: str) -> "pd.Ser
                 if name not in (repeated, column)
                 and (name in KEYS or not pd.api.types.is_float_dtype(table[name]))
             ]
-            table = table.groupby(others, as_index=False)[column].agg(reduction)
+            table = table.groupby(others)[column].agg(reduction).reset_index()
     cases = table.dropna(subset=column).groupby(keys)[column]
     return cases.first()[cases.nunique() == 1]

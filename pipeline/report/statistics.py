@@ -2,14 +2,18 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
 # The range of n rounds holds the median of what they are drawn from with probability
 # 1 - 2 / 2^n. That reaches 95 % with six rounds; no interval from fewer can promise it.
 ROUNDS_FOR_INTERVAL = 6
+# In a table, an estimate named NAME stands in the columns NAME, NAME_lower and NAME_upper.
+ENDS = ("", "_lower", "_upper")
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,17 @@ class Estimate:
     def holds(self, value: float) -> bool:
         """Tell whether the interval holds `value`, so that the two cannot be told apart."""
         return self.lower <= value <= self.upper
+
+
+def estimate_columns(name: str, estimate: Estimate) -> dict[str, float]:
+    """Return an estimate as three columns of a row, which `read_estimate` reads back."""
+    values = (estimate.value, estimate.lower, estimate.upper)
+    return {f"{name}{end}": value for end, value in zip(ENDS, values, strict=True)}
+
+
+def read_estimate(row: "pd.Series[Any]", name: str) -> Estimate:
+    """Return the estimate that `estimate_columns` stored in a row."""
+    return Estimate(*(float(row[f"{name}{end}"]) for end in ENDS))
 
 
 def paired_ratio(values: NDArray[np.float64], baseline: NDArray[np.float64]) -> Estimate:

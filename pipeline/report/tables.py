@@ -12,14 +12,12 @@ from pipeline.common.units import MIB
 from pipeline.config.grid import axes
 from pipeline.config.names import BASELINE, NUMKONG, PACKED, PASSES, TORCH
 from pipeline.config.params import Params
-from pipeline.report.statistics import Estimate, paired_ratio
+from pipeline.report.statistics import ENDS, estimate_columns, paired_ratio
 
 PARTS = ("training", "validation", "test")
 COSTS = ("epoch_seconds", "process_memory_mib", "training_memory_mib")
 # What a measurement of training is of, but for the method.
 POINT = ["architecture", "batch_size", "threads"]
-# An estimate named NAME stands in the columns NAME, NAME_lower and NAME_upper.
-ENDS = ("", "_lower", "_upper")
 # Validation accuracies, in percent, to which the seconds of training are reported.
 TARGETS = (85, 87, 88)
 
@@ -177,17 +175,6 @@ def at_point(table: pd.DataFrame, batch_size: int, threads: int) -> pd.DataFrame
     return rows
 
 
-def estimate_columns(name: str, estimate: Estimate) -> dict[str, float]:
-    """Return an estimate as three columns of a row, which `read_estimate` reads back."""
-    values = (estimate.value, estimate.lower, estimate.upper)
-    return {f"{name}{end}": value for end, value in zip(ENDS, values, strict=True)}
-
-
-def read_estimate(row: "pd.Series[Any]", name: str) -> Estimate:
-    """Return the estimate that `estimate_columns` stored in a row."""
-    return Estimate(*(float(row[f"{name}{end}"]) for end in ENDS))
-
-
 def phases_table(phases: pd.DataFrame) -> pd.DataFrame:
     """Return seconds per epoch by phase, medians over rounds, and their share of all phases."""
     keys = [*POINT, "method"]
@@ -202,7 +189,7 @@ def paired_values(group: pd.DataFrame, method: str, column: str) -> np.ndarray:
     return values.to_numpy(dtype=np.float64)
 
 
-def ledger_table(breakdown: pd.DataFrame, own_costs: pd.DataFrame) -> pd.DataFrame:
+def ledger_table(breakdown: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
     """Return the memory breakdown in MiB and in percent of training memory, to which it adds up.
 
     The last kind is the rest: what of training memory has no name. It is negative where kinds are
@@ -210,17 +197,18 @@ def ledger_table(breakdown: pd.DataFrame, own_costs: pd.DataFrame) -> pd.DataFra
 
     Args:
         breakdown: bytes by kind, a row per point, method and kind.
-        own_costs: the training memory of the same points and methods.
+        costs: the training memory of at least the same points and methods.
     """
     keys = [*POINT, "method"]
-    peaks = own_costs[[*keys, "training_memory_mib"]]
+    peaks = costs[[*keys, "training_memory_mib"]]
     named = breakdown.assign(mib=breakdown["bytes"] / MIB)[[*keys, "kind", "mib"]]
     sums = named.groupby(keys, sort=False, as_index=False)["mib"].sum()
     rest = sums.merge(peaks, on=keys)
     rest["mib"] = rest.pop("training_memory_mib") - rest["mib"]
     table = pd.concat([named, rest.assign(kind="rest")], ignore_index=True)
     peak = table[keys].merge(peaks, on=keys)["training_memory_mib"]
-    return table.assign(percent_of_peak=100 * table["mib"] / peak)
+    table["percent_of_peak"] = 100 * table["mib"] / peak
+    return table
 
 
 def durations_table(runs: Sequence[Run], stages: dict[str, float]) -> pd.DataFrame:

@@ -111,7 +111,7 @@ def test_scaling_measures_every_axis(trained: Path) -> None:
 def test_a_scaling_of_another_grid_is_noticed(trained: Path) -> None:
     params = load_params()
     profile = params.profile.model_copy(update={"grid": "full"})
-    with pytest.raises(PipelineError, match="measured with another grid"):
+    with pytest.raises(PipelineError, match="was measured with other params"):
         aggregate(params.model_copy(update={"profile": profile}))
 
 

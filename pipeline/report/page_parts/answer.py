@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.config.names import BASELINE
 from pipeline.report.page_parts.section import Choice, Tables
-from pipeline.report.tables import read_estimate
+from pipeline.report.statistics import read_estimate
 from pipeline.report.text import format_range, join_words, points_lost
 from pipeline.report.verdicts import Verdict, judge_cost
 

@@ -8,9 +8,10 @@ from pipeline.config.names import BASELINE, NUMKONG, PACKED, PASSES
 from pipeline.config.published import load_published
 from pipeline.report.claims import LEAST_SAVED
 from pipeline.report.report import Report, accuracy_lost
+from pipeline.report.statistics import read_estimate
 from pipeline.report.summary import markdown_tables
 from pipeline.report.summary.machine import machine_in_words
-from pipeline.report.tables import fastest_other, read_estimate, scaling_points
+from pipeline.report.tables import fastest_other, scaling_points
 from pipeline.report.text import interval_name
 from pipeline.report.verdicts import Cases, Verdict, judge_cost, judge_speed, sort_cases
 

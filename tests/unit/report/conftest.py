@@ -18,10 +18,19 @@ from pipeline.config.params import Params, load_params
 from pipeline.config.paths import BENCHMARK, RUNS, STUDY, model_path, run_name
 
 MACHINE = Machine(
-    **{"seconds": 10.0, "date": "2026-01-02", "processor": "abacus", "cores": 2, "threads": 1},
-    **{"memory_gib": 4.0, "system": "Linux x86_64", "python": "3.11", "torch": "2.0"},
-    **{"torch_build": "CPU", "torch_instruction_set": "AVX2", "numpy": "2.0"},
+    seconds=10.0,
+    date="2026-01-02",
+    processor="abacus",
+    cores=2,
+    threads=1,
+    memory_gib=4.0,
+    system="Linux x86_64",
+    python="3.11",
+    torch="2.0",
+    torch_build="CPU",
+    torch_instruction_set="AVX2",
     kernels_instruction_set="avx2",
+    numpy="2.0",
 )
 CLASSES = ("low", "middle", "high")
 KINDS = {"weights": 3000, "gradients": 2000, "temporaries": 1000}

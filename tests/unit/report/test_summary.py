@@ -8,10 +8,10 @@ import pytest
 
 from pipeline.config.names import PACKED
 from pipeline.config.params import load_params
-from pipeline.report.statistics import Estimate
+from pipeline.report.statistics import Estimate, estimate_columns
 from pipeline.report.summary.context import cases_of_cost, cases_of_speed
 from pipeline.report.summary.document import TEMPLATES
-from pipeline.report.tables import estimate_columns, latency_table
+from pipeline.report.tables import latency_table
 from pipeline.report.verdicts import Cases
 from tests.conftest import ROOT
 
