@@ -8,7 +8,7 @@ import pandas as pd
 from pipeline.config.names import BASELINE
 from pipeline.config.params import Params
 from pipeline.report.claims import study_batch
-from pipeline.report.tables import at_point
+from pipeline.report.tables import at_point, scaling_points
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,12 @@ class Report:
     def own_costs(self) -> pd.DataFrame:
         """The costs at training's own batch size, a row per architecture and method."""
         return self.costs_at(self.params.train.batch_size)
+
+    @property
+    def scaling_points(self) -> pd.DataFrame:
+        """The costs of the points on each axis: see `pipeline.report.tables.scaling_points`."""
+        methods = self.params.profile.scaling.methods
+        return scaling_points(self.tables["axes"], self.tables["costs"], methods)
 
     @property
     def study_batch(self) -> int:

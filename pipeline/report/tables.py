@@ -171,8 +171,8 @@ def axes_table(params: Params) -> pd.DataFrame:
 
 def at_point(table: pd.DataFrame, batch_size: int, threads: int) -> pd.DataFrame:
     """Return the rows of a table that were measured at a batch size and number of threads."""
-    rows: pd.DataFrame = table[(table["batch_size"] == batch_size) & (table["threads"] == threads)]
-    return rows
+    here: pd.Series[bool] = table["batch_size"].eq(batch_size) & table["threads"].eq(threads)
+    return table[here]
 
 
 def phases_table(phases: pd.DataFrame) -> pd.DataFrame:
@@ -205,7 +205,7 @@ def ledger_table(breakdown: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
     sums = named.groupby(keys, sort=False, as_index=False)["mib"].sum()
     rest = sums.merge(peaks, on=keys)
     rest["mib"] = rest.pop("training_memory_mib") - rest["mib"]
-    table = pd.concat([named, rest.assign(kind="rest")], ignore_index=True)
+    table: pd.DataFrame = pd.concat([named, rest.assign(kind="rest")], ignore_index=True)
     peak = table[keys].merge(peaks, on=keys)["training_memory_mib"]
     table["percent_of_peak"] = 100 * table["mib"] / peak
     return table

@@ -9,74 +9,40 @@ from pipeline.config.published import load_published
 from pipeline.report.claims import LEAST_SAVED
 from pipeline.report.report import Report, accuracy_lost
 from pipeline.report.statistics import read_estimate
-from pipeline.report.summary import markdown_tables
 from pipeline.report.summary.machine import machine_in_words
-from pipeline.report.tables import fastest_other, scaling_points
-from pipeline.report.text import interval_name
+from pipeline.report.summary.markdown_tables import AXES
+from pipeline.report.tables import fastest_other
 from pipeline.report.verdicts import Cases, Verdict, judge_cost, judge_speed, sort_cases
 
-AXES = {
-    "width": "hidden width",
-    "batch": "batch size",
-    "depth": "hidden layers",
-    "threads": "threads",
-}
 AIM_VERDICTS = ("met", "missed", "undecided", "not measured")
 
 
 def summary_context(report: Report) -> dict[str, Any]:
-    """Return all that summary.md.jinja shows."""
-    params = report.params
-    simulated = [
-        name for name, method in params.groups.torch.items() if method.weights != "float32"
-    ]
-    claims = report.claims
+    """Return the values that summary.md.jinja shows."""
+    groups = report.params.groups
+    simulated = [name for name, method in groups.torch.items() if method.weights != "float32"]
     return {
-        "params": params,
-        "interval": interval_name(params.profile.rounds),
-        "opening": markdown_tables.opening(report),
         "fastest_float": _fastest_float(report),
-        "packed": _training(report, list(params.groups.packed)),
+        "packed": _training(report, list(groups.packed)),
         "whole_trainings": _whole_trainings(report),
         "simulated": _training(report, simulated) if simulated else None,
         "prediction": cases_of_speed(fastest_other(report.tables["inference"])),
-        "networks": [_network(report, name) for name in params.architectures],
         "study_url": load_published()["source"],
-        "study_batch": report.study_batch,
         "least_saved": LEAST_SAVED,
-        "claims": markdown_tables.claims(claims) if not claims.empty else None,
-        "claims_held": _claims_held(claims),
-        "published": report.tables["published"],
-        "published_runs": markdown_tables.published(report.tables["published"]),
-        "time_to_study": markdown_tables.time_to_study(report.tables["time_to_study"]),
-        "time_to_accuracy": markdown_tables.time_to_accuracy(report),
-        "phases": markdown_tables.phases(report),
-        "ledger": markdown_tables.ledger(report),
+        "claims_held": _claims_held(report.claims),
         "unexplained": _unexplained(report.tables["ledger"]),
-        "scaling": markdown_tables.scaling(_scaling(report), AXES),
         "not_paying": _not_paying(report),
         "predictions": _predictions(report),
-        "inference_cases": markdown_tables.inference(report.tables["inference"]),
         "skipped": _skipped(report.tables["runtimes"]),
-        "kernels": markdown_tables.kernels(report.tables["kernels"]),
         "has_numkong": NUMKONG in set(report.tables["kernels"]["kernel"]),
-        "kernels_machine": report.kernels_environment,
-        "recipes": markdown_tables.recipes(report),
         "aims": _aims(report),
         "machines": _machines(report),
-        "durations": markdown_tables.durations(report.tables["durations"]),
-        "table_names": list(report.tables),
     }
 
 
 def aims_context(report: Report) -> dict[str, Any]:
-    """Return all that aims.md.jinja shows."""
-    return {
-        "params": report.params,
-        "aims": _aims(report),
-        "table": markdown_tables.aims(report.tables["targets"]),
-        "kernels_machine": report.kernels_environment,
-    }
+    """Return the values that aims.md.jinja shows."""
+    return {"aims": _aims(report)}
 
 
 def cases_of_cost(cases: pd.DataFrame, cost: str, ratio: str) -> Cases:
@@ -144,17 +110,6 @@ def _fastest_float(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def _network(report: Report, architecture: str) -> dict[str, Any]:
-    return {
-        "name": architecture,
-        "accuracy": markdown_tables.accuracy(report, architecture),
-        "costs": [
-            {"batch_size": batch, "table": markdown_tables.costs(report, architecture, batch)}
-            for batch in report.params.profiled_batch_sizes
-        ],
-    }
-
-
 def _claims_held(claims: pd.DataFrame) -> list[dict[str, Any]]:
     """Return by quantity how many claims of the study hold, and how many point the other way."""
     return [
@@ -173,15 +128,9 @@ def _unexplained(ledger: pd.DataFrame) -> dict[str, float]:
     return {"median": float(rest.median()), "max": float(rest.max())}
 
 
-def _scaling(report: Report) -> pd.DataFrame:
-    return scaling_points(
-        report.tables["axes"], report.tables["costs"], report.params.profile.scaling.methods
-    )
-
-
 def _not_paying(report: Report) -> list[str]:
     """List where training in bits saves no time or no training memory."""
-    points = _scaling(report)
+    points = report.scaling_points
     return [
         f"{row['method']} at {AXES[row['axis']]} {row['value']:,} saved no {what}"
         for _, row in points[points["method"].isin(list(report.params.groups.packed))].iterrows()

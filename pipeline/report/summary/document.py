@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.report import text
 from pipeline.report.captions import figure
 from pipeline.report.report import Report
+from pipeline.report.summary import markdown_tables
 from pipeline.report.summary.context import aims_context, summary_context
 
 # A name that a template uses and nobody passes is an error, and no gap in the text.
@@ -29,19 +30,20 @@ TEMPLATES.filters.update(
     plural=text.plural,
     chance_of_one_sign=text.chance_of_one_sign,
 )
-TEMPLATES.globals["figure"] = figure
+TEMPLATES.globals |= {"figure": figure, "table": markdown_tables}
 
 
 def render_summary(report: Report) -> str:
     """Return the whole of summary.md."""
-    return _render("summary.md.jinja", summary_context(report))
+    return _render("summary.md.jinja", report, summary_context(report))
 
 
 def render_aims(report: Report) -> str:
     """Return the whole of aims.md."""
-    return _render("aims.md.jinja", aims_context(report))
+    return _render("aims.md.jinja", report, aims_context(report))
 
 
-def _render(template: str, context: dict[str, Any]) -> str:
+def _render(template: str, report: Report, values: dict[str, Any]) -> str:
+    text = TEMPLATES.get_template(template).render(values, report=report, params=report.params)
     # What a template leaves out leaves its blank lines behind.
-    return re.sub(r"\n{3,}", "\n\n", TEMPLATES.get_template(template).render(context))
+    return re.sub(r"\n{3,}", "\n\n", text)

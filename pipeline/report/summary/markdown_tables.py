@@ -1,4 +1,4 @@
-"""The tables of summary.md and aims.md, as Markdown."""
+"""The tables of summary.md and aims.md, as Markdown. The templates call them."""
 
 import math
 from typing import Any
@@ -18,6 +18,13 @@ from pipeline.report.text import (
     with_interval,
 )
 from pipeline.report.verdicts import Verdict, judge_speed
+
+AXES = {
+    "width": "hidden width",
+    "batch": "batch size",
+    "depth": "hidden layers",
+    "threads": "threads",
+}
 
 
 def opening(report: Report) -> str:
@@ -103,10 +110,10 @@ def costs(report: Report, architecture: str, batch_size: int) -> str:
     return markdown(["method", *headers], rows)
 
 
-def claims(table: pd.DataFrame) -> str:
+def claims(report: Report) -> str:
     """Return a row per claim of the study, beside ours."""
     rows = []
-    for _, row in table.iterrows():
+    for _, row in report.claims.iterrows():
         points = row["quantity"] == "test accuracy"
         unit, sense = (" points", "gained") if points else (" %", "saved")
         rows.append(
@@ -123,7 +130,7 @@ def claims(table: pd.DataFrame) -> str:
     return markdown(headers, rows)
 
 
-def published(table: pd.DataFrame) -> str:
+def published(report: Report) -> str:
     """Return a row per run that the study printed, beside ours."""
     rows = [
         [
@@ -136,7 +143,7 @@ def published(table: pd.DataFrame) -> str:
             f"{row['study_memory_mb']:.0f} MB",
             f"{row['process_memory_mib']:.0f} MiB",
         ]
-        for _, row in table.iterrows()
+        for _, row in report.tables["published"].iterrows()
     ]
     return markdown(
         [
@@ -147,7 +154,7 @@ def published(table: pd.DataFrame) -> str:
     )
 
 
-def time_to_study(table: pd.DataFrame) -> str:
+def time_to_study(report: Report) -> str:
     """Return a row per network and method: seconds to the study's test accuracy."""
     rows = [
         [
@@ -157,7 +164,7 @@ def time_to_study(table: pd.DataFrame) -> str:
             _seconds_to_study(row),
             f"{row['study_seconds']:,.0f}",
         ]
-        for _, row in table.iterrows()
+        for _, row in report.tables["time_to_study"].iterrows()
     ]
     return markdown(["network", "test accuracy", "method", "seconds, ours", "study"], rows)
 
@@ -198,15 +205,16 @@ def ledger(report: Report) -> str:
     return markdown(["network, batch, method", "training MiB", *headers], rows)
 
 
-def scaling(points: pd.DataFrame, axes: dict[str, str]) -> str:
+def scaling(report: Report) -> str:
     """Return a row per value of each axis: float's costs, and the others' ratios to them."""
+    points = report.scaling_points
     others = [method for method in dict.fromkeys(points["method"]) if method != BASELINE]
     rows = []
     for (axis, value), group in points.groupby(["axis", "value"], sort=False):
         baseline = find_row(group, method=BASELINE)
         rows.append(
             [
-                f"{axes[str(axis)]} {value:,}",
+                f"{AXES[str(axis)]} {value:,}",
                 f"{baseline['epoch_seconds']:.2f}",
                 f"{baseline['training_memory_mib']:.0f}",
             ]
@@ -221,10 +229,12 @@ def scaling(points: pd.DataFrame, axes: dict[str, str]) -> str:
     return markdown(["", "float, s per epoch", "float, MiB", *headers], rows)
 
 
-def inference(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return, by network and number of threads, a row per runtime and a column per batch size."""
-    cases = []
-    for (architecture, threads), group in table.groupby(["architecture", "threads"], sort=False):
+def inference(report: Report) -> dict[str, str]:
+    """Return a table by network and number of threads: runtimes against batch sizes."""
+    cases = {}
+    for (architecture, threads), group in report.tables["inference"].groupby(
+        ["architecture", "threads"], sort=False
+    ):
         batches = list(dict.fromkeys(group["batch_size"]))
         rows = []
         for name, of_runtime in group.groupby("runtime", sort=False):
@@ -241,11 +251,11 @@ def inference(table: pd.DataFrame) -> list[dict[str, Any]]:
         headers = [f"batch {batch:,}" for batch in batches]
         headers = ["runtime", *headers, "file KiB", "memory MiB", "test %"]
         title = f"{architecture}, {plural(int(str(threads)), 'thread')}"
-        cases.append({"title": title, "table": markdown(headers, rows)})
+        cases[title] = markdown(headers, rows)
     return cases
 
 
-def kernels(table: pd.DataFrame) -> str:
+def kernels(report: Report) -> str:
     """Return a row per shape and kernel: time, operations, and speed beside torch and numkong."""
     rows = [
         [
@@ -255,7 +265,7 @@ def kernels(table: pd.DataFrame) -> str:
             "" if row["kernel"] == TORCH else _speed(row, ""),
             "" if row["kernel"] in (TORCH, NUMKONG) else _speed(row, "numkong_"),
         ]
-        for _, row in table.iterrows()
+        for _, row in report.tables["kernels"].iterrows()
     ]
     return markdown(["M × N × K, kernel", "µs", "Gop/s", "× torch", "× numkong"], rows)
 
@@ -274,19 +284,19 @@ def recipes(report: Report) -> str:
     return markdown(["", *methods], [["engine", *engines], *rows])
 
 
-def durations(table: pd.DataFrame) -> str:
+def durations(report: Report) -> str:
     """Return a row per part of the pipeline: how long it took."""
     rows = [
         [row["part"], f"{row['seconds']:,.0f}", f"{row['seconds'] / 60:.1f}"]
-        for _, row in table.iterrows()
+        for _, row in report.tables["durations"].iterrows()
     ]
     return markdown(["part", "seconds", "minutes"], rows)
 
 
-def aims(table: pd.DataFrame) -> str:
+def aims(report: Report) -> str:
     """Return a row per figure that the project aimed at, beside ours."""
     rows = []
-    for _, row in table.iterrows():
+    for _, row in report.tables["targets"].iterrows():
         source = f"[{row['source']}](../reports/tables/{row['source']}.csv)"
         aim = f"{row['sense']} {row['aim']:g}"
         rows.append([row["what"], row["case"], aim, _beside_aim(row), row["verdict"], source])

@@ -3,6 +3,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pipeline.config.params import load_params
 from pipeline.config.published import load_published
 from pipeline.report.claims import (
     claims_table,
@@ -11,7 +12,9 @@ from pipeline.report.claims import (
     study_batch,
     time_to_study_table,
 )
+from pipeline.report.report import Report
 from pipeline.report.summary import markdown_tables
+from tests.conftest import ROOT
 
 SECONDS = {"float": 2.0, "deterministic": 1.0, "stochastic": 1.0}
 MEMORY = {"float": 100.0, "deterministic": 110.0, "stochastic": 99.0}
@@ -158,7 +161,9 @@ def test_seconds_to_the_studys_accuracy_are_steps_times_seconds_per_step() -> No
     assert seconds.loc["never"].isna().all()
     assert list(rows["seeds_reached"]) == [2, 1, 0]
     assert set(rows["study_seconds"]) == {5073}
-    said = markdown_tables.time_to_study(table)
+    said = markdown_tables.time_to_study(
+        Report({"time_to_study": table}, {}, {}, load_params(ROOT / "params.yaml"))
+    )
     assert "1.500 [1.000, 2.000] " in said
     assert "1.000 [1.000, 1.000] (1 of 2 seeds)" in said
     assert said.count("not reached") == 1
