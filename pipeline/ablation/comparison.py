@@ -13,6 +13,7 @@ from pipeline.ablation.plan import Plan, Training
 from pipeline.ablation.results import Result, Run
 from pipeline.common.units import MIB
 from pipeline.report.statistics import Estimate, paired_difference
+from pipeline.report.verdicts import Verdict, judge_cost, judge_gain
 
 # The ingredient of the references' own rows.
 REFERENCE = "reference"
@@ -116,7 +117,7 @@ class Comparison:
     @property
     def accuracy_differs(self) -> bool:
         """Whether all seeds agree on the change's sign, and it is not less than LEAST_POINTS."""
-        return not self.change.holds(0.0) and abs(self.change.value) >= LEAST_POINTS
+        return judge_gain(self.change, LEAST_POINTS) is not Verdict.NO_DIFFERENCE
 
     @property
     def differing_keys(self) -> dict[str, tuple[Any, Any]]:
@@ -145,8 +146,7 @@ class Comparison:
         return [
             name
             for name, ratio in self.ratios.items()
-            if not ratio.holds(1.0)
-            and not 1 / ALIKE_COSTS <= ratio.value <= ALIKE_COSTS
+            if judge_cost(name, ratio, ALIKE_COSTS) is not Verdict.NO_DIFFERENCE
             and not _ratio(own[name], own[name]).holds(ratio.value)
         ]
 

@@ -11,12 +11,12 @@ from matplotlib.transforms import blended_transform_factory
 from pipeline.ablation.comparison import REFERENCE, Comparison
 from pipeline.report.figures.style import COLOURS, in_order
 from pipeline.report.statistics import Estimate
-from pipeline.report.text import NO_DIFFERENCE
+from pipeline.report.verdicts import Verdict
 
 _COLOURS = {
     "lower with every seed": COLOURS[1],
     "higher with every seed": COLOURS[0],
-    f"{NO_DIFFERENCE}: seeds disagree": "#888888",
+    f"{Verdict.NO_DIFFERENCE}: seeds disagree": "#888888",
 }
 _GREY = "#777777"
 _BAND = "#F3F3F3"

@@ -11,7 +11,8 @@ from pipeline.ablation.tried import tried
 from pipeline.report.captions import captioned
 from pipeline.report.markdown import markdown
 from pipeline.report.summary.machine import machine_in_words
-from pipeline.report.text import NO_DIFFERENCE, chance_of_one_sign, format_range, join_words
+from pipeline.report.text import chance_of_one_sign, format_range, join_words
+from pipeline.report.verdicts import Verdict
 
 CAPTION = (
     "What happens to test accuracy when something of a recipe is changed. Bold is the ingredient "
@@ -90,7 +91,7 @@ def _verdict(comparison: Comparison) -> str:
     """Say what the reference has that the variant has not: the other way round than `change`."""
     change = comparison.change
     if not comparison.accuracy_differs:
-        accuracy = f"makes {NO_DIFFERENCE} to accuracy"
+        accuracy = f"makes {Verdict.NO_DIFFERENCE} to accuracy"
     else:
         verb = "buys" if change.value < 0 else "costs"
         sizes = (abs(change.lower), abs(change.upper))
@@ -146,8 +147,8 @@ def _limits(seeds: int, comparisons: int) -> str:
         "test set is used once a training, after it, and chooses nothing: the recipes were chosen "
         "by validation accuracy and cost. ± is the standard deviation over seeds.\n\n"
         "A change is the mean of the differences to the same seed of the recipe, with their range "
-        f"in brackets; *{NO_DIFFERENCE}* is said where the range holds 0, or the change is less "
-        f"than {LEAST_POINTS} points, one test image in a thousand. "
+        f"in brackets; *{Verdict.NO_DIFFERENCE}* is said where the range holds 0, or the change is "
+        f"less than {LEAST_POINTS} points, one test image in a thousand. "
         f"{chance_of_one_sign(seeds)} There are {comparisons} comparisons here. Variants are "
         "trained one after the other, not in turn as in the "
         "[report's measurements](../summary.md), so that what else the machine does is in their "

@@ -12,6 +12,8 @@ BENCHMARK = PROFILES / "benchmark"
 STUDY = PROFILES / "study"
 REPORTS = Path("reports")
 TABLES = REPORTS / "tables"
+# The figures that the project aimed at, beside those that it measured.
+AIMS = Path("docs/aims.md")
 # A row a trial of `search`.
 TRIALS = Path("ablation/trials.csv")
 

@@ -1,51 +1,76 @@
-"""Runs and profiles -> tidy tables, metrics.json and summary.md in reports/."""
+"""Runs and profiles -> tidy tables, metrics.json, summary.md in reports/, and docs/aims.md."""
 
 import json
 from typing import Any
 
 import pandas as pd
 
+from pipeline.artifacts import inference as inference_files
+from pipeline.artifacts.environment import read_environment
+from pipeline.artifacts.kernels import read_kernels
+from pipeline.artifacts.profile import Profile, read_profile
+from pipeline.artifacts.runs import read_runs
+from pipeline.artifacts.study import read_study
 from pipeline.common.atomic import atomic_directory, write_text
 from pipeline.common.console import echo
-from pipeline.config.names import BASELINE, PACKED
+from pipeline.config.grid import SCALING
+from pipeline.config.names import BASELINE
 from pipeline.config.params import Params
-from pipeline.config.paths import REPORTS, TABLES
-from pipeline.report import tables
-from pipeline.report.claims import claims_table, published_table, time_to_study_table
-from pipeline.report.report import Report
-from pipeline.report.results import (
-    read_benchmark,
-    read_durations,
-    read_inference,
-    read_profile,
-    read_runs,
-    read_scaling,
-    read_study,
-)
-from pipeline.report.summary.document import render_summary
-from pipeline.report.tables import fastest_other
+from pipeline.config.paths import AIMS, REPORTS, STUDY, TABLES
+from pipeline.report import claims, tables
+from pipeline.report.report import Report, find_row
+from pipeline.report.summary.document import render_aims, render_summary
 from pipeline.report.targets import targets_table
 
 
 def aggregate(params: Params) -> None:
-    """Read every run and profile that `params` names and write reports/.
+    """Read every run and profile that `params` names and write reports/ and docs/aims.md.
 
     Raises:
-        PipelineError: a run or a profile is missing, damaged or does not belong, or
-            reports/ cannot be written.
+        PipelineError: a run or a profile is missing, damaged or does not belong, or an output
+            cannot be written.
     """
+    report = make_report(params)
+    # All is computed before anything is written: the outputs belong together.
+    figures = json.dumps(metrics(report), indent=2) + "\n"
+    summary, aims = render_summary(report), render_aims(report)
+    with atomic_directory(TABLES) as folder:
+        for name, table in report.tables.items():
+            table.round(4).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        environments = json.dumps(report.environments, indent=2) + "\n"
+        (folder / "environments.json").write_text(environments)
+    write_text(REPORTS / "metrics.json", figures)
+    write_text(REPORTS / "summary.md", summary)
+    write_text(AIMS, aims)
+    echo(
+        f"{TABLES}/ has {len(report.tables)} tables; {REPORTS}/metrics.json, {REPORTS}/summary.md "
+        f"and {AIMS} written"
+    )
+
+
+def make_report(params: Params) -> Report:
+    """Read every run and profile that `params` names, and compute all tables.
+
+    Raises:
+        PipelineError: a run or a profile is missing, damaged or does not belong.
+    """
+    batch_size, threads = params.train.batch_size, params.train.threads
+    study_batch = claims.study_batch(params.profiled_batch_sizes)
     runs = read_runs(params)
     profile = read_profile(params)
-    scaling = read_scaling(params)
-    rounds, runtimes = read_inference(params)
-    kernel_seconds, kernels_environment = read_benchmark(params)
+    measured = profile.tables
+    rounds, runtimes = inference_files.read_inference(params)
+    kernel_seconds, kernels_environment = read_kernels(params)
+    steps_to_study = read_study(params)
+
+    costs = tables.costs_table(measured["measurements"], measured["training_memory"])
+    own_costs = tables.at_point(costs, batch_size, threads)
     per_run = tables.runs_table(runs)
-    curves = tables.learning_curves(runs)
-    accuracy = tables.accuracy_table(per_run)
-    costs = tables.costs_table(profile.measurements)
+    accuracy = tables.accuracy_table(per_run, own_costs)
+    curves = tables.learning_curves(runs, own_costs)
     inference = tables.inference_table(rounds, runtimes)
     kernels = tables.kernels_table(kernel_seconds)
-    report = Report(
+    return Report(
         tables={
             "runs": per_run,
             "accuracy": accuracy,
@@ -53,81 +78,107 @@ def aggregate(params: Params) -> None:
             "error_curves": tables.error_curves(curves),
             "per_class_accuracy": tables.per_class_table(runs),
             "confusion": tables.confusion_table(runs),
-            "measurements": profile.measurements,
+            "measurements": measured["measurements"],
+            "training_memory": measured["training_memory"],
             "costs": costs,
-            "phases": tables.phases_table(profile.phases),
-            "ledger": tables.ledger_table(profile.ledger, profile.measurements),
-            "memory_curve": profile.memory_curve,
-            "scaling": tables.scaling_table(scaling),
+            "axes": tables.axes_table(params),
+            "phases": tables.phases_table(_own_points(measured["phases"], params)),
+            "ledger": tables.ledger_table(_own_points(measured["memory_breakdown"], params), costs),
+            "memory_curve": measured["memory_curve"],
             "time_to_accuracy": tables.time_to_accuracy(curves),
             "inference": inference,
+            "latency": tables.latency_table(rounds, inference, params),
             "runtimes": runtimes,
             "kernels": kernels,
-            "claims": claims_table(per_run, profile.measurements),
-            "published": published_table(accuracy, costs),
-            "time_to_study": time_to_study_table(read_study(params)),
+            "claims": claims.claims_table(
+                per_run, tables.at_point(measured["measurements"], study_batch, threads)
+            ),
+            "published": claims.published_table(
+                accuracy, tables.at_point(costs, study_batch, threads)
+            ),
+            "time_to_study": claims.time_to_study_table(
+                steps_to_study, own_costs, params.data.train_images // batch_size
+            ),
             "targets": targets_table(
-                {"kernels": kernels, "costs": costs, "runs": per_run, "accuracy": accuracy},
-                fastest_other(inference),
+                {
+                    "kernels": kernels,
+                    "costs": costs[costs["threads"] == threads],
+                    "runs": per_run,
+                    "accuracy": accuracy,
+                },
+                tables.fastest_other(inference),
                 kernels_environment["kernels_instruction_set"],
             ),
-            "durations": tables.durations_table(curves, read_durations(params)),
+            "durations": tables.durations_table(
+                runs, _stage_seconds(params, profile, kernels_environment)
+            ),
         },
         environments=profile.environments,
-        kernels_environment=kernels_environment | {"rounds": params.benchmark.rounds},
+        kernels_environment=kernels_environment,
         params=params,
     )
-    # All is computed before anything is written: the three outputs belong together.
-    figures = json.dumps(metrics(report), indent=2) + "\n"
-    summary = render_summary(report)
-    with atomic_directory(TABLES) as folder:
-        for name, table in report.tables.items():
-            table.round(4).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-        environments = json.dumps(profile.environments, indent=2) + "\n"
-        (folder / "environments.json").write_text(environments)
-    write_text(REPORTS / "metrics.json", figures)
-    write_text(REPORTS / "summary.md", summary)
-    echo(
-        f"{TABLES}/ has {len(report.tables)} tables; {REPORTS}/metrics.json and summary.md written"
+
+
+def _own_points(table: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """Return the rows at the architectures' own batch sizes, with training's threads."""
+    return table[
+        table["architecture"].isin(params.architectures)
+        & table["batch_size"].isin(params.profiled_batch_sizes)
+        & (table["threads"] == params.train.threads)
+    ]
+
+
+def _stage_seconds(
+    params: Params, profile: Profile, kernels_environment: dict[str, Any]
+) -> dict[str, float]:
+    """Return how many seconds every measuring stage took, by name.
+
+    Raises:
+        PipelineError: a stage's environment.json is missing or damaged.
+    """
+    seconds = {place: machine["seconds"] for place, machine in profile.environments.items()}
+    scaling = seconds.pop(SCALING, 0.0)
+    inference = (
+        read_environment(
+            inference_files.folder_of(architecture),
+            f"run `dvc repro` or `python -m pipeline inference --architecture {architecture}`",
+        )
+        for architecture in params.architectures
     )
+    study = read_environment(STUDY, "run `dvc repro` or `python -m pipeline study`")
+    return {
+        "profile": sum(seconds.values()),
+        "scaling": scaling,
+        "inference": sum(machine["seconds"] for machine in inference),
+        "benchmark": kernels_environment["seconds"],
+        "study": study["seconds"],
+    }
 
 
 def metrics(report: Report) -> dict[str, dict[str, dict[str, float]]]:
     """Return the figures that `dvc metrics show` prints: architecture -> method -> figure.
 
-    Accuracies in percent; costs at the batch size that training uses; ratios to float,
-    paired within rounds, for every method but float itself.
+    Accuracies are in percent, costs at the batch size that training uses, seconds to train those
+    of all epochs. Ratios to float, paired within rounds, stand with every method but float itself.
     """
-    batch = report.params.train.batch_size
     result: dict[str, dict[str, dict[str, float]]] = {}
+    costs = report.own_costs
     for _, row in report.accuracy.iterrows():
-        result.setdefault(row["architecture"], {})[row["method"]] = _accuracy_metrics(
-            row, report.accuracy
-        )
-    costs = report.costs[report.costs["batch_size"] == batch]
-    for _, row in costs.iterrows():
+        architecture, method = row["architecture"], row["method"]
+        figures = _accuracy_metrics(row, report.accuracy)
+        cost = find_row(costs, architecture=architecture, method=method)
+        for name in tables.COSTS:
+            figures[name] = round(cost[name], 4)
+            if method != BASELINE:
+                short = name.removesuffix("_seconds").removesuffix("_mib")
+                figures[f"{short}_ratio"] = round(cost[f"{name}_ratio"], 4)
+        result.setdefault(architecture, {})[method] = figures
+    for _, row in report.tables["latency"].iterrows():
         figures = result[row["architecture"]][row["method"]]
-        for cost in tables.COSTS:
-            figures[cost] = round(row[cost], 4)
-            if row["method"] != BASELINE:
-                name = cost.removesuffix("_seconds").removesuffix("_mib")
-                figures[f"{name}_ratio"] = round(row[f"{cost}_ratio"], 4)
-    for architecture, figures in _inference_metrics(report).items():
-        result[architecture][report.params.inference.method] |= figures
+        if pd.notna(row["latency_us"]):
+            figures["latency_us"] = round(row["latency_us"], 2)
+        figures["images_per_second"] = round(row["images_per_second"])
     return result
-
-
-def _inference_metrics(report: Report) -> dict[str, dict[str, float]]:
-    """Return the packed network's latency at batch 1, and its most images a second."""
-    inference = report.tables["inference"]
-    packed = inference[inference["runtime"] == PACKED]
-    figures: dict[str, dict[str, float]] = {}
-    for architecture, group in packed.groupby("architecture", sort=False):
-        single = group[group["batch_size"] == 1]["microseconds"]
-        figures[str(architecture)] = {"images_per_second": round(group["images_per_second"].max())}
-        if not single.empty:
-            figures[str(architecture)]["latency_us"] = round(float(single.min()), 2)
-    return figures
 
 
 def _accuracy_metrics(row: "pd.Series[Any]", accuracy: pd.DataFrame) -> dict[str, float]:
@@ -136,11 +187,12 @@ def _accuracy_metrics(row: "pd.Series[Any]", accuracy: pd.DataFrame) -> dict[str
         "validation_accuracy": round(row["validation_accuracy"], 4),
         "train_accuracy": round(row["training_accuracy"], 4),
         "model_kib": round(row["model_kib"], 2),
+        "train_seconds": round(row["train_seconds"], 4),
     }
     if row["seeds"] > 1:
         figures["test_accuracy_std"] = round(row["test_accuracy_std"], 4)
     if row["method"] != BASELINE:
-        same = accuracy["architecture"] == row["architecture"]
-        baseline = accuracy[same & (accuracy["method"] == BASELINE)]
-        figures["model_ratio"] = round(row["model_kib"] / baseline["model_kib"].iloc[0], 4)
+        baseline = find_row(accuracy, architecture=row["architecture"], method=BASELINE)
+        figures["model_ratio"] = round(row["model_kib"] / baseline["model_kib"], 4)
+        figures["train_ratio"] = round(row["train_ratio"], 4)
     return figures

@@ -1,5 +1,6 @@
 """The study's printed figures beside ours, and whether their direction holds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,17 @@ from pipeline.config.names import BASELINE
 from pipeline.config.published import load_published
 from pipeline.report.statistics import Estimate, paired_difference, paired_ratio
 from pipeline.report.tables import paired_values
+from pipeline.report.verdicts import judge_claim
 
-# The study's batch size; where it was not profiled, the largest stands in.
+# The study's batch size. Where it was not profiled, the largest stands in.
 BATCH_SIZE = 5000
-# The least that is a saving or a loss, in percent: less, and the machine decides its sign.
+# The smallest saving or loss in percent; the machine decides the sign of a smaller one.
 LEAST_SAVED = 1.0
-_PRINTED = ("training_accuracy", "test_accuracy", "train_seconds", "epoch_seconds")
+_PRINTED = ("epochs", "training_accuracy", "test_accuracy", "train_seconds", "epoch_seconds")
 _PUBLISHED_COLUMNS = [
-    *("architecture", "method", "epochs", *_PRINTED, "memory_mb"),
-    *("our_epochs", *(f"our_{name}" for name in _PRINTED), "our_process_memory_mib"),
+    *("architecture", "method", "batch_size", "threads"),
+    *(*(f"study_{name}" for name in _PRINTED), "study_memory_mb"),
+    *(*_PRINTED, "process_memory_mib"),
 ]
 
 
@@ -25,29 +28,25 @@ def claims_table(runs: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame
     """Set each claim of the study beside ours.
 
     Args:
-        runs: a row a run, with test_accuracy.
-        measurements: a row a round, architecture, batch size and method.
+        runs: a row per run, with test_accuracy.
+        measurements: a row per sample at the batch size of `study_batch` and training's threads.
 
     Returns:
-        A row a claim: architecture, method, reference, quantity, published and ours with
-        lower and upper (percent saved for time and memory, points gained for accuracy), and
-        holds: yes, no, or undecided where our interval holds 0, or less than LEAST_SAVED is saved
-        or lost.
+        A row per claim: architecture, method, reference, quantity, published and ours with lower
+        and upper, and holds. Time and memory are in percent saved, accuracy in points gained.
+        holds is yes, no or undecided: see `pipeline.report.verdicts.judge_claim`.
     """
     published = load_published()
     rows = []
     for architecture, method, reference, section in _comparisons(published):
         printed, base = section[method], section[reference]
-        ours = measurements[
-            (measurements["architecture"] == architecture)
-            & (measurements["batch_size"] == study_batch(measurements))
-        ]
+        ours = measurements[measurements["architecture"] == architecture]
         known = set(ours["method"])
         if method not in known or reference not in known:
             continue
         quantities = {
             # The study trained all its networks for as many epochs.
-            "time an epoch": ("epoch_seconds", "epoch_seconds"),
+            "time per epoch": ("epoch_seconds", "epoch_seconds"),
             "process memory": ("memory_mb", "process_memory_mib"),
         }
         for quantity, (key, column) in quantities.items():
@@ -67,82 +66,79 @@ def published_table(accuracy: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame
     """Set each run that the study printed beside ours of the same network and method.
 
     Args:
-        accuracy: a row an architecture and method.
-        costs: a row an architecture, batch size and method.
+        accuracy: a row per architecture and method.
+        costs: a row per architecture and method, at the batch size of `study_batch`.
 
     Returns:
-        A row a run: architecture, method, epochs, what the study printed (percent, seconds, MB of
-        the process), and the same of ours, with the prefix our_.
+        A row per run: what the study printed with the prefix study_ (percent, seconds, MB of the
+        process), and ours. Seconds to train are those of all epochs at training's own batch size.
     """
-    published, batch = load_published(), study_batch(costs)
-    at_batch = costs[costs["batch_size"] == batch]
-    ours = accuracy.merge(at_batch, on=["architecture", "method"])
+    published = load_published()
+    ours = accuracy.merge(costs, on=["architecture", "method"])
     rows = []
     for architecture in ours["architecture"].unique():
-        of_network = ours[ours["architecture"] == architecture].set_index("method")
+        of_network = ours[ours["architecture"] == architecture].set_index("method", drop=False)
         for run in runs_of(published, architecture):
             for method in of_network.index.intersection(list(run), sort=False):
                 printed, own = run[method], of_network.loc[method]
-                rows.append(
-                    {
-                        "architecture": architecture,
-                        "method": method,
-                        "epochs": run["epochs"],
-                        "training_accuracy": printed["train_accuracy"],
-                        "test_accuracy": printed["test_accuracy"],
-                        "train_seconds": printed.get("train_seconds"),
-                        "epoch_seconds": printed.get("epoch_seconds"),
-                        "memory_mb": printed["memory_mb"],
-                        "our_epochs": own["epochs"],
-                        "our_training_accuracy": own["training_accuracy"],
-                        "our_test_accuracy": own["test_accuracy"],
-                        "our_train_seconds": own["train_seconds"],
-                        "our_epoch_seconds": own["epoch_seconds"],
-                        "our_process_memory_mib": own["process_memory_mib"],
-                    }
-                )
+                study = {
+                    "study_epochs": run["epochs"],
+                    "study_training_accuracy": printed["train_accuracy"],
+                    "study_test_accuracy": printed["test_accuracy"],
+                    "study_train_seconds": printed.get("train_seconds"),
+                    "study_epoch_seconds": printed.get("epoch_seconds"),
+                    "study_memory_mb": printed["memory_mb"],
+                }
+                rows.append({name: own.get(name) for name in _PUBLISHED_COLUMNS} | study)
     return pd.DataFrame(rows, columns=_PUBLISHED_COLUMNS)
 
 
-def time_to_study_table(times: pd.DataFrame) -> pd.DataFrame:
+def time_to_study_table(
+    steps_taken: pd.DataFrame, own_costs: pd.DataFrame, steps_per_epoch: int
+) -> pd.DataFrame:
     """Set the seconds to the study's test accuracy beside the study's own.
 
+    Our seconds are the steps that were taken times the seconds per step of the costs.
+
     Args:
-        times: a row a run of `study`.
+        steps_taken: a row per run of `study`, with the steps, and whether the target was reached.
+        own_costs: the costs at training's own batch size and threads.
+        steps_per_epoch: at training's own batch size.
 
     Returns:
-        A row an architecture and method: target (percent), study_seconds of its whole training,
-        the median of ours over the seeds that got there with the fewest and the most, steps
+        A row per architecture and method: target (percent), study_seconds of its whole training,
+        the median of ours over the seeds that got there with the smallest and the largest, steps
         (median), and how many seeds got there.
     """
     published = load_published()
-    columns = ["architecture", "method", "target", "study_seconds", "seconds", "seconds_fewest"]
-    columns += ["seconds_most", "steps", "seeds_reached", "seeds"]
+    columns = ["architecture", "method", "target", "study_seconds", "seconds", "seconds_min"]
+    columns += ["seconds_max", "steps", "seeds_reached", "seeds"]
+    per_epoch = own_costs.set_index(["architecture", "method"])["epoch_seconds"]
     rows = []
-    for keys, group in times.groupby(["architecture", "method"], sort=False):
+    for keys, group in steps_taken.groupby(["architecture", "method"], sort=False):
         architecture, method = map(str, keys)
-        reached = group.dropna(subset="seconds")
+        steps = group[group["reached"]]["steps"]
+        seconds = steps * (per_epoch[architecture, method] / steps_per_epoch)
         rows.append(
             {
                 "architecture": architecture,
                 "method": method,
                 "target": group["target"].iloc[0],
                 "study_seconds": published[architecture]["deterministic"]["train_seconds"],
-                "seconds": reached["seconds"].median(),
-                "seconds_fewest": reached["seconds"].min(),
-                "seconds_most": reached["seconds"].max(),
-                "steps": reached["steps"].median(),
-                "seeds_reached": len(reached),
+                "seconds": seconds.median(),
+                "seconds_min": seconds.min(),
+                "seconds_max": seconds.max(),
+                "steps": steps.median(),
+                "seeds_reached": len(steps),
                 "seeds": len(group),
             }
         )
     return pd.DataFrame(rows, columns=columns)
 
 
-def study_batch(measurements: pd.DataFrame) -> int:
+def study_batch(profiled_batch_sizes: Sequence[int]) -> int:
     """Return the batch size at which claims are compared."""
-    profiled = measurements["batch_size"]
-    return BATCH_SIZE if (profiled == BATCH_SIZE).any() else int(profiled.max())
+    return BATCH_SIZE if BATCH_SIZE in profiled_batch_sizes else max(profiled_batch_sizes)
 
 
 def runs_of(published: dict[str, Any], architecture: str) -> list[dict[str, Any]]:
@@ -185,8 +181,6 @@ def _row(
     ours: Estimate,
     least: float,
 ) -> dict[str, object]:
-    same = (theirs > 0) == (ours.value > 0)
-    undecided = ours.holds(0) or abs(ours.value) < least
     return {
         "architecture": architecture,
         "method": method,
@@ -196,5 +190,5 @@ def _row(
         "ours": ours.value,
         "lower": ours.lower,
         "upper": ours.upper,
-        "holds": "undecided" if undecided else "yes" if same else "no",
+        "holds": judge_claim(theirs, ours, least),
     }

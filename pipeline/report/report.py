@@ -7,7 +7,8 @@ import pandas as pd
 
 from pipeline.config.names import BASELINE
 from pipeline.config.params import Params
-from pipeline.report.statistics import Estimate
+from pipeline.report.claims import study_batch
+from pipeline.report.tables import at_point, scaling_points
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,10 @@ class Report:
     """What the summary is made of: every table by name, the machines and the params.
 
     Attributes:
-        environments: what the profiles were measured on, by architecture.
-        kernels_environment: what the kernels were, and their rounds.
+        tables: those of reports/tables, as `pipeline.report.aggregate` lists them.
+        environments: the machines of the profiles, by architecture.
+        kernels_environment: the machine of the kernels' benchmark.
+        params: those that all was made with.
     """
 
     tables: dict[str, pd.DataFrame]
@@ -26,23 +29,34 @@ class Report:
 
     @property
     def accuracy(self) -> pd.DataFrame:
-        """A row an architecture and method: see `pipeline.report.tables.accuracy_table`."""
+        """A row per architecture and method: see `pipeline.report.tables.accuracy_table`."""
         return self.tables["accuracy"]
 
     @property
-    def costs(self) -> pd.DataFrame:
-        """A row an architecture, batch size and method: see `pipeline.report.tables.costs_table`."""
-        return self.tables["costs"]
-
-    @property
     def claims(self) -> pd.DataFrame:
-        """A row a claim of the study: see `pipeline.report.claims.claims_table`."""
+        """A row per claim of the study: see `pipeline.report.claims.claims_table`."""
         return self.tables["claims"]
 
+    @property
+    def own_costs(self) -> pd.DataFrame:
+        """The costs at training's own batch size, a row per architecture and method."""
+        return self.costs_at(self.params.train.batch_size)
 
-def binary_methods(report: Report) -> list[str]:
-    """Return the names of the methods that are not float32."""
-    return [name for name, m in report.params.methods.items() if m.weights != "float32"]
+    @property
+    def scaling_points(self) -> pd.DataFrame:
+        """The costs of the points on each axis: see `pipeline.report.tables.scaling_points`."""
+        methods = self.params.profile.scaling.methods
+        return scaling_points(self.tables["axes"], self.tables["costs"], methods)
+
+    @property
+    def study_batch(self) -> int:
+        """The batch size at which the study's claims are compared."""
+        return study_batch(self.params.profiled_batch_sizes)
+
+    def costs_at(self, batch_size: int) -> pd.DataFrame:
+        """Return the costs of the architectures at a batch size, with training's threads."""
+        costs = at_point(self.tables["costs"], batch_size, self.params.train.threads)
+        return costs[costs["architecture"].isin(self.params.architectures)]
 
 
 def find_row(table: pd.DataFrame, **keys: object) -> "pd.Series[Any]":
@@ -57,8 +71,3 @@ def accuracy_lost(report: Report, architecture: str, method: str) -> float:
     ours = find_row(report.accuracy, architecture=architecture, method=method)
     baseline = find_row(report.accuracy, architecture=architecture, method=BASELINE)
     return float(baseline["test_accuracy"] - ours["test_accuracy"])
-
-
-def ratio_of(row: "pd.Series[Any]", column: str) -> Estimate:
-    """Return the ratio to the baseline of a row of `costs`, with its interval."""
-    return Estimate(*(row[f"{column}_ratio{end}"] for end in ("", "_lower", "_upper")))

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pipeline.artifacts.csv_files import Columns, read_csv
+from pipeline.artifacts.tables import require_columns
+from pipeline.common.errors import PipelineError
 from pipeline.config.paths import TABLES
 
-# Class names are text, also where they look like numbers or like a missing value.
+# Class names are text, even where they look like numbers or like a missing value.
 _TEXTS = ("class", "actual", "predicted")
 
 
@@ -15,15 +16,20 @@ def read_table(name: str, columns: Sequence[str]) -> pd.DataFrame:
     """Read a table of reports/tables.
 
     Args:
-        name: of the table.
-        columns: that it must have.
+        name: the table's.
+        columns: those that it must have.
 
     Raises:
         PipelineError: the table is missing or damaged, or lacks one of `columns`.
     """
-    kinds = Columns(
-        texts=tuple(column for column in columns if column in _TEXTS),
-        others=tuple(column for column in columns if column not in _TEXTS),
-    )
+    path = TABLES / f"{name}.csv"
     advice = "run `dvc repro` or `python -m pipeline aggregate`"
-    return read_csv(TABLES / f"{name}.csv", kinds, advice)
+    texts = dict.fromkeys(_TEXTS, "str")
+    try:
+        table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
+    except FileNotFoundError as error:
+        raise PipelineError(f"{path} is missing: {advice}") from error
+    except (OSError, ValueError) as error:
+        raise PipelineError(f"cannot read {path}: {error}; {advice} again") from error
+    require_columns(table, path, columns, advice)
+    return table

@@ -1,4 +1,4 @@
-"""What was aimed at (targets.yaml), beside what came out."""
+"""The figures that the project aimed at (targets.yaml), beside ours."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -11,11 +11,12 @@ import pandas as pd
 from pipeline.common.serialization import load_yaml
 from pipeline.config.names import BASELINE
 from pipeline.report.statistics import Estimate, paired_difference
+from pipeline.report.verdicts import judge_aim
 
 SOURCE = Path(__file__).with_name("targets.yaml")
 METHOD = "deterministic"
 _WHAT = {
-    "epoch_seconds": "time an epoch, × float",
+    "epoch_seconds": "time per epoch, × float",
     "training_memory_mib": "training memory, × float",
     "process_memory_mib": "process memory, × float",
 }
@@ -23,13 +24,14 @@ _WHAT = {
 
 @dataclass(frozen=True)
 class Target:
-    """One figure that was aimed at.
+    """One figure that the project aimed at.
 
     Attributes:
-        what: was to be at least or at most `aim`.
-        case: where: a shape, or a network and how it ran.
+        what: the quantity, which was to be at least or at most `aim`.
+        case: a shape, or a network and how it ran.
         at_least: whether more is better.
-        ours: what was measured; None where it was not.
+        aim: the figure itself.
+        ours: what came out; None where nothing was measured.
         source: the table that ours is from.
     """
 
@@ -42,24 +44,19 @@ class Target:
 
     @property
     def verdict(self) -> str:
-        """Met or missed by the whole interval, undecided where that holds the aim."""
-        if self.ours is None:
-            return "not measured"
-        if self.ours.lower < self.aim < self.ours.upper:
-            return "undecided"
-        better = self.ours.value >= self.aim if self.at_least else self.ours.value <= self.aim
-        return "met" if better else "missed"
+        """Met, missed, undecided or not measured."""
+        return judge_aim(self.ours, self.aim, at_least=self.at_least)
 
 
 def targets_table(
     tables: Mapping[str, pd.DataFrame], fastest_others: pd.DataFrame, instruction_set: str
 ) -> pd.DataFrame:
-    """Return a row a target: what, case, sense, aim, ours with lower and upper, verdict, source.
+    """Return a row per target: what, case, sense, aim, ours with lower and upper, verdict, source.
 
     Args:
-        tables: kernels, costs, runs, accuracy, by name.
-        fastest_others: of the table inference, the row of the fastest other runtime by case.
-        instruction_set: the kernels' own, a column of its own.
+        tables: kernels, costs (at training's threads), runs, accuracy, by name.
+        fastest_others: the rows of inference.csv with the fastest other runtime of each case.
+        instruction_set: the one that the kernels used.
     """
     aims: dict[str, Any] = load_yaml(SOURCE)
     targets = [
@@ -152,7 +149,7 @@ def _files(aims: dict[str, Any], accuracy: pd.DataFrame) -> Iterator[Target]:
         ours = None
         if METHOD in size:
             share = float(size[METHOD] / size[BASELINE])
-            # Counted, not measured: it is what it is.
+            # A size is counted, not measured, so it has no interval.
             ours = Estimate(share, share, share)
         what = f"{METHOD}, model file, × float"
         yield Target(what, str(architecture), False, aims["file_share"], ours, "accuracy")

@@ -8,7 +8,9 @@ import pandas as pd
 
 from pipeline.config.names import BASELINE
 from pipeline.report.page_parts.section import Choice, Tables
-from pipeline.report.text import NO_DIFFERENCE, format_range, join_words
+from pipeline.report.statistics import read_estimate
+from pipeline.report.text import format_range, join_words, points_lost
+from pipeline.report.verdicts import Verdict, judge_cost
 
 COLUMNS = {"epoch_seconds": "time an epoch", "training_memory_mib": "training memory"}
 
@@ -29,50 +31,43 @@ def answers(tables: Tables) -> list[tuple[Choice, str]]:
 def _answer(case: pd.DataFrame) -> str:
     """Say it in a sentence for all methods of which the same is true."""
     baseline = case[case["method"] == BASELINE].iloc[0]
-    groups: dict[tuple[str, ...], list[int]] = {}
+    groups: dict[tuple[Verdict, ...], list[int]] = {}
     for position, row in case[case["method"] != BASELINE].iterrows():
-        verdict = tuple(_direction(row, column) for column in COLUMNS)
+        verdict = tuple(
+            judge_cost(column, read_estimate(row, f"{column}_ratio")) for column in COLUMNS
+        )
         groups.setdefault(verdict, []).append(int(str(position)))
     # What saves most stands first.
-    ordered = sorted(groups.items(), key=lambda group: -group[0].count("less"))
+    ordered = sorted(groups.items(), key=lambda group: -group[0].count(Verdict.SAVED))
     sentences = [
         _sentence(case.loc[positions], verdict, baseline) for verdict, positions in ordered
     ]
     return f"Against {BASELINE}, {' '.join(sentences)}"
 
 
-def _direction(row: "pd.Series[Any]", column: str) -> str:
-    if row[f"{column}_ratio_upper"] < 1:
-        return "less"
-    return "more" if row[f"{column}_ratio_lower"] > 1 else "about as much"
-
-
-def _sentence(group: pd.DataFrame, verdict: tuple[str, ...], baseline: "pd.Series[Any]") -> str:
+def _sentence(
+    group: pd.DataFrame, verdicts: tuple[Verdict, ...], baseline: "pd.Series[Any]"
+) -> str:
     methods = join_words([f"<strong>{escape(name)}</strong>" for name in group["method"]])
     costs = [
-        _changed(group[f"{column}_ratio"], direction, what)
-        for (column, what), direction in zip(COLUMNS.items(), verdict, strict=True)
+        _changed(group[f"{column}_ratio"], verdict, what)
+        for (column, what), verdict in zip(COLUMNS.items(), verdicts, strict=True)
     ]
     return (
         f"{methods} took {' and '.join(costs)}, "
-        f"{_points(baseline['test_accuracy'] - group['test_accuracy'])}, and left a model file "
+        f"{points_lost(baseline['test_accuracy'] - group['test_accuracy'])} of test accuracy, and "
+        "left a model file "
         f"{_size(group['model_kib'], baseline['model_kib'])}."
     )
 
 
-def _changed(ratios: Iterable[float], direction: str, what: str) -> str:
+def _changed(ratios: Iterable[float], verdict: Verdict, what: str) -> str:
     """Give a percentage, unless the interval does not tell the two apart."""
-    if direction == "about as much":
-        return f"{direction} {what} ({NO_DIFFERENCE})"
+    if verdict is Verdict.NO_DIFFERENCE:
+        return f"about as much {what} ({verdict})"
+    direction = "less" if verdict is Verdict.SAVED else "more"
     percent = format_range([100 * abs(ratio - 1) for ratio in ratios], 0)
     return f"{percent}\N{NO-BREAK SPACE}% {direction} {what}"
-
-
-def _points(lost: "pd.Series[float]") -> str:
-    if lost.min() < 0 < lost.max():
-        return f"changed test accuracy by {-lost.max():+.1f} to {-lost.min():+.1f} points"
-    verb = "lost" if lost.max() > 0 else "gained"
-    return f"{verb} {format_range(lost.abs(), 1)} points of test accuracy"
 
 
 def _size(kib: "pd.Series[float]", baseline: float) -> str:

@@ -1,1 +1,1 @@
-"""What reports/summary.md is made of: one module a section or a few that belong together."""
+"""reports/summary.md: prose in templates (*.jinja), and the values and tables that it shows."""

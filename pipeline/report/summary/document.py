@@ -1,50 +1,49 @@
-"""reports/summary.md: the answer first, then the tables behind it."""
+"""reports/summary.md and docs/aims.md, rendered from their templates."""
 
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipeline.report import text
+from pipeline.report.captions import figure
 from pipeline.report.report import Report
-from pipeline.report.summary.answer import answer
-from pipeline.report.summary.inference import inference_section
-from pipeline.report.summary.kernels import kernels_section
-from pipeline.report.summary.limits import limits_section
-from pipeline.report.summary.measured import measured_section
-from pipeline.report.summary.networks import network_section, networks_in_figures
-from pipeline.report.summary.recipes import recipes_section
-from pipeline.report.summary.resources import resources_section
-from pipeline.report.summary.scaling import scaling_section, time_to_accuracy_section
-from pipeline.report.summary.study import study_section
-from pipeline.report.summary.targets import targets_section
+from pipeline.report.summary import markdown_tables
+from pipeline.report.summary.context import aims_context, summary_context
+
+# A name that a template uses and nobody passes is an error, and no gap in the text.
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+TEMPLATES.filters.update(
+    number=text.format_number,
+    range=text.format_range,
+    percent_less=text.percent_less,
+    points_lost=text.points_lost,
+    interval_name=text.interval_name,
+    join_words=text.join_words,
+    plural=text.plural,
+    chance_of_one_sign=text.chance_of_one_sign,
+)
+TEMPLATES.globals |= {"figure": figure, "table": markdown_tables}
 
 
 def render_summary(report: Report) -> str:
     """Return the whole of summary.md."""
-    sections = [
-        "# What binarization saves, and what it costs",
-        answer(report),
-        *(network_section(report, name) for name in report.params.architectures),
-        networks_in_figures(),
-        study_section(report),
-        time_to_accuracy_section(report.tables["time_to_accuracy"], report.params),
-        resources_section(report),
-        scaling_section(report.tables["scaling"], report.params),
-        inference_section(
-            report.tables["inference"],
-            report.tables["runtimes"],
-            report.params.inference.passes_method,
-        ),
-        kernels_section(report.tables["kernels"], report.kernels_environment),
-        targets_section(
-            report.tables["targets"], report.kernels_environment, len(report.params.seeds)
-        ),
-        recipes_section(report),
-        limits_section(report.params),
-        measured_section(report),
-        _tables(report),
-    ]
-    return "\n\n".join(sections) + "\n"
+    return _render("summary.md.jinja", report, summary_context(report))
 
 
-def _tables(report: Report) -> str:
-    links = [f"[{name.replace('_', ' ')}](tables/{name}.csv)" for name in report.tables]
-    return (
-        f"## Tables\n\nAll of the above comes from these: {', '.join(links)}, "
-        "[metrics](metrics.json)."
-    )
+def render_aims(report: Report) -> str:
+    """Return the whole of aims.md."""
+    return _render("aims.md.jinja", report, aims_context(report))
+
+
+def _render(template: str, report: Report, values: dict[str, Any]) -> str:
+    text = TEMPLATES.get_template(template).render(values, report=report, params=report.params)
+    # What a template leaves out leaves its blank lines behind.
+    return re.sub(r"\n{3,}", "\n\n", text)

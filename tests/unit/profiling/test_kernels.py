@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from pipeline.artifacts.kernels import read_kernels
 from pipeline.cli import app
 from pipeline.common.errors import PipelineError
 from pipeline.config.names import BITS, GRADIENTS, NUMKONG, TORCH
 from pipeline.config.params import load_params
 from pipeline.profiling import kernels as benchmark
-from pipeline.report.results import read_benchmark
 from pipeline.report.tables import kernels_table
 
 
@@ -26,7 +26,7 @@ def measured(project: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_every_kernel_is_timed_on_every_shape(measured: str) -> None:
-    seconds, environment = read_benchmark(load_params())
+    seconds, environment = read_kernels(load_params())
     table = kernels_table(seconds)
     kernels = [TORCH, BITS, GRADIENTS]
     if importlib.util.find_spec("numkong") is not None:
@@ -49,7 +49,7 @@ def test_a_benchmark_of_other_rounds_is_noticed(measured: str) -> None:
     params = load_params()
     more = params.benchmark.model_copy(update={"rounds": params.benchmark.rounds + 1})
     with pytest.raises(PipelineError, match="profiles/benchmark was measured with other params"):
-        read_benchmark(params.model_copy(update={"benchmark": more}))
+        read_kernels(params.model_copy(update={"benchmark": more}))
 
 
 def test_a_ratio_is_the_median_within_rounds_and_not_the_quotient_of_medians() -> None:

@@ -3,8 +3,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pipeline.config.params import load_params
 from pipeline.config.published import load_published
-from pipeline.report.claims import claims_table, published_table, runs_of, study_batch
+from pipeline.report.claims import (
+    claims_table,
+    published_table,
+    runs_of,
+    study_batch,
+    time_to_study_table,
+)
+from pipeline.report.report import Report
+from pipeline.report.summary import markdown_tables
+from tests.conftest import ROOT
 
 SECONDS = {"float": 2.0, "deterministic": 1.0, "stochastic": 1.0}
 MEMORY = {"float": 100.0, "deterministic": 110.0, "stochastic": 99.0}
@@ -22,12 +32,11 @@ def runs() -> pd.DataFrame:
     )
 
 
-def measurements(batch: int) -> pd.DataFrame:
+def measurements() -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
                 "architecture": a,
-                "batch_size": batch,
                 "round": r,
                 "method": m,
                 "epoch_seconds": SECONDS[m] * r,
@@ -47,8 +56,8 @@ def claim(table: pd.DataFrame, *key: str) -> dict[str, Any]:
 
 
 def test_claims_are_compared_by_direction() -> None:
-    table = claims_table(runs(), measurements(5000))
-    time = claim(table, "mlp-128", "deterministic", "float", "time an epoch")
+    table = claims_table(runs(), measurements())
+    time = claim(table, "mlp-128", "deterministic", "float", "time per epoch")
     assert time["published"] == pytest.approx(100 * (1 - 5 / 7))
     assert (time["ours"], time["lower"], time["upper"]) == (50, 50, 50)
     assert time["holds"] == "yes"
@@ -65,7 +74,7 @@ def test_claims_are_compared_by_direction() -> None:
 
 
 def test_the_smaller_stochastic_network_is_compared_at_its_own_epochs() -> None:
-    table = claims_table(runs(), measurements(5000))
+    table = claims_table(runs(), measurements())
     memory = claim(table, "mlp-128", "stochastic", "deterministic", "process memory")
     assert memory["published"] == pytest.approx(100 * (1 - 869.63 / 931.56))
     assert memory["holds"] == "yes"
@@ -92,13 +101,12 @@ def test_the_studys_headline_is_what_its_figures_say() -> None:
 
 
 def test_another_batch_stands_in_where_the_studys_was_not_measured() -> None:
-    assert study_batch(measurements(5000)) == 5000
-    assert study_batch(measurements(200)) == 200
-    assert len(claims_table(runs(), measurements(200))) == 10
+    assert study_batch([100, 5000, 6000]) == 5000
+    assert study_batch([100, 200]) == 200
 
 
 def test_other_architectures_have_no_claims() -> None:
-    other = measurements(5000).replace({"mlp-128": "mlp-7", "mlp-1024": "mlp-9"})
+    other = measurements().replace({"mlp-128": "mlp-7", "mlp-1024": "mlp-9"})
     assert claims_table(runs(), other).empty
 
 
@@ -113,19 +121,49 @@ def test_what_the_study_printed_stands_beside_ours_of_its_batch_size() -> None:
     ]
     costs = [
         {
-            **{"architecture": a, "method": m, "batch_size": batch},
-            **{"epoch_seconds": SECONDS[m] / batch, "process_memory_mib": MEMORY[m]},
+            **{"architecture": a, "method": m, "batch_size": 5000, "threads": 2},
+            **{"epoch_seconds": SECONDS[m], "process_memory_mib": MEMORY[m]},
         }
         for a, m in networks
-        for batch in (100, 5000)
     ]
     table = published_table(pd.DataFrame(accuracy), pd.DataFrame(costs))
     # The study printed nothing for other architectures.
     assert list(table["architecture"].value_counts()[["mlp-128", "mlp-1024"]]) == [4, 3]
-    assert set(table["our_epochs"]) == {15}
+    assert set(table["epochs"]) == {15}
+    assert set(table["batch_size"]) == {5000}
     rows = table[table["architecture"] == "mlp-128"].to_dict("records")
     printed = next(row for row in rows if row["method"] == "float")
-    assert (printed["epochs"], printed["train_seconds"]) == (1000, 7084)
-    assert printed["our_epoch_seconds"] == SECONDS["float"] / 5000
-    assert printed["our_process_memory_mib"] == MEMORY["float"]
-    assert pd.isna(next(row for row in rows if row["method"] == "stochastic")["train_seconds"])
+    assert (printed["study_epochs"], printed["study_train_seconds"]) == (1000, 7084)
+    assert (printed["train_seconds"], printed["epoch_seconds"]) == (9, SECONDS["float"])
+    assert printed["process_memory_mib"] == MEMORY["float"]
+    stochastic = next(row for row in rows if row["method"] == "stochastic")
+    assert pd.isna(stochastic["study_train_seconds"])
+
+
+def test_seconds_to_the_studys_accuracy_are_steps_times_seconds_per_step() -> None:
+    steps = [
+        {
+            **{"architecture": "mlp-128", "method": method, "seed": seed, "target": 67.9},
+            **{"steps": 10 * seed, "reached": method == "float" or (method, seed) == ("late", 1)},
+        }
+        for method in ("float", "late", "never")
+        for seed in (1, 2)
+    ]
+    costs = [
+        {"architecture": "mlp-128", "method": method, "epoch_seconds": 2.0}
+        for method in ("float", "late", "never")
+    ]
+    table = time_to_study_table(pd.DataFrame(steps), pd.DataFrame(costs), steps_per_epoch=20)
+    rows = table.set_index("method")
+    seconds = rows[["seconds_min", "seconds", "seconds_max"]]
+    assert list(seconds.loc["float"]) == [1, 1.5, 2]
+    assert list(seconds.loc["late"]) == [1, 1, 1]
+    assert seconds.loc["never"].isna().all()
+    assert list(rows["seeds_reached"]) == [2, 1, 0]
+    assert set(rows["study_seconds"]) == {5073}
+    said = markdown_tables.time_to_study(
+        Report({"time_to_study": table}, {}, {}, load_params(ROOT / "params.yaml"))
+    )
+    assert "1.500 [1.000, 2.000] " in said
+    assert "1.000 [1.000, 1.000] (1 of 2 seeds)" in said
+    assert said.count("not reached") == 1

@@ -4,20 +4,20 @@ import pytest
 from pipeline.common.units import MIB
 from pipeline.report.tables import ledger_table
 
-KEYS = {"architecture": "mlp-8", "batch_size": 10, "method": "float"}
+KEYS = {"architecture": "mlp-8", "batch_size": 10, "threads": 2, "method": "float"}
 
 
-@pytest.mark.parametrize("lean", [6, 9, 12])
-def test_the_ledger_adds_up_to_the_measured_peak(lean: int) -> None:
-    """Also where a ledger lies above the peak: nothing is cut off."""
+@pytest.mark.parametrize("peak", [6.0, 8.0, 10.0])
+def test_the_breakdown_adds_up_to_training_memory(peak: float) -> None:
+    """It does so even where kinds add up to more than the peak: nothing is cut off."""
     rows = [
-        {**KEYS, "kind": kind, "bytes": mib * MIB, "peak_bytes": lean * MIB}
-        for kind, mib in (("weights", 3), ("input", 1), ("library_code", 4))
+        {**KEYS, "kind": kind, "bytes": mib * MIB}
+        for kind, mib in (("weights", 3), ("input", 1), ("temporaries", 4))
     ]
-    peaks = pd.DataFrame([{**KEYS, "training_memory_mib": mib} for mib in (9.0, 10.0, 12.0)])
-    table = ledger_table(pd.DataFrame(rows), peaks).set_index("kind")
-    assert table["mib"].sum() == pytest.approx(10)
+    costs = pd.DataFrame([{**KEYS, "training_memory_mib": peak, "epoch_seconds": 1.0}])
+    table = ledger_table(pd.DataFrame(rows), costs).set_index("kind")
+    assert list(table.index) == ["weights", "input", "temporaries", "rest"]
+    assert table["mib"].sum() == pytest.approx(peak)
     assert table["percent_of_peak"].sum() == pytest.approx(100)
-    assert table.loc["freed_but_kept", "mib"] == 10 - lean
-    assert table.loc["rest", "mib"] == lean - 8
-    assert table.loc["weights", "percent_of_peak"] == 30
+    assert table.loc["rest", "mib"] == peak - 8
+    assert table.loc["weights", "percent_of_peak"] == pytest.approx(300 / peak)
