@@ -1,7 +1,7 @@
 """Train small networks with every form of the kernels, and print the checksums of the models.
 
-`python -m tests.robustness.same_bits` must print the same on every machine: the packed engine's model files
-do not depend on it. It needs no torch.
+`python -m tests.robustness.same_bits` must print the same on every machine: the packed engine's
+model files do not depend on it. It needs no torch.
 """
 
 import hashlib
