@@ -25,10 +25,10 @@ Variant = Annotated[str, typer.Option(help="One of `variants` in ablation/varian
 Seed = Annotated[int, typer.Option(help="One of `seeds` in params.yaml.")]
 Float32 = Annotated[Path, typer.Option(help="The float network's file.")]
 Packed = Annotated[Path, typer.Option(help="The packed network's file.")]
-Passes = Annotated[Path, typer.Option(help="The file of the network that predicts in passes.")]
+Passes = Annotated[Path, typer.Option(help="The file of the one that predicts by passes.")]
 Folder = Annotated[Path, typer.Option(help="Where the ONNX files are.")]
-Threads = Annotated[int, typer.Option(min=1, max=256, help="The number of threads to use.")]
-Output = Annotated[Path, typer.Option(help="The JSON file to write.")]
+Threads = Annotated[int, typer.Option(min=1, max=256)]
+Output = Annotated[Path, typer.Option(help="The file to write, JSON.")]
 
 
 class Form(Enum):
@@ -119,7 +119,7 @@ def work(
 
 @app.command()
 def scaling() -> None:
-    """Measure how training scales with width, batch size, depth and threads."""
+    """Measure training against width, batch size, depth and threads."""
     from pipeline.profiling.scaling import scaling as run
 
     run(load_params())
@@ -169,7 +169,7 @@ def footprint(
 
 @app.command()
 def study() -> None:
-    """Measure how long training takes to reach the test accuracies of the published study."""
+    """Measure how long training takes to the study's test accuracies."""
     from pipeline.profiling.study import time_to_study as run
 
     run(load_params())
