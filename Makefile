@@ -1,21 +1,26 @@
-# These make their own virtual environment first: `make reproduce`, `make ablation`, `make test`.
+# The targets create .venv/ first and install the pinned packages into it.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
-# Not an editable install: stages run the Python code of the folder they are started in, be
-# it this one or a copy of it that DVC makes for an experiment, and the compiled kernels from
-# the environment.
+# The install is not editable. A stage runs the Python code of the folder it is started in, which
+# may be a copy that DVC makes for an experiment. The compiled kernels come from the environment.
 KERNELS := CMakeLists.txt $(shell find kernels -name '*.[ch]pp')
 
-.PHONY: reproduce ablation test lint constraints
+.PHONY: reproduce readme ablation test lint constraints
 
+# Run the whole pipeline: fetch, train, measure, report.
 reproduce: $(INSTALLED)
 	$(BIN)/python -m pipeline recover
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+	$(BIN)/python -m pipeline readme
 	@echo
 	@echo "Done. Read reports/summary.md"
 
-# No part of `reproduce`: what each ingredient of the recipes buys.
+# Copy the result into README.md, after `dvc repro` has written reports/summary.md.
+readme: $(INSTALLED)
+	$(BIN)/python -m pipeline readme
+
+# Measure what each part of a recipe buys. `make reproduce` leaves this out.
 ablation: $(INSTALLED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro ablation/dvc.yaml
 	@echo
@@ -29,7 +34,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# After a change of pyproject.toml's dependencies: resolve them anew and write down the result.
+# Resolve the dependencies again after a change in pyproject.toml, and pin the result.
 constraints:
 	rm -rf .venv
 	$(PYTHON) -m venv .venv

@@ -13,7 +13,7 @@ from pipeline.common.errors import OUT_OF_MEMORY, PipelineError, lacked_memory
 from pipeline.config.params import load_params
 
 app = typer.Typer(
-    help="Train float32 and binary networks, profile them, and regenerate the comparison.",
+    help="Train float32 and binary networks, measure both, and write a report on the comparison.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,7 +32,7 @@ Output = Annotated[Path, typer.Option(help="The file to write, JSON.")]
 
 
 class Form(Enum):
-    """How predictions are written."""
+    """The format in which `predict` writes."""
 
     TEXT = "text"
     CSV = "csv"
@@ -41,7 +41,7 @@ class Form(Enum):
 
 @app.command()
 def fetch() -> None:
-    """Get the dataset, verify it, split it, store it in data/."""
+    """Get the dataset, verify it, split it and store it in data/."""
     from pipeline.config.paths import DATA
     from pipeline.fetch import sources
     from pipeline.fetch.store import store
@@ -56,7 +56,7 @@ def fetch() -> None:
 
 @app.command()
 def train(architecture: Architecture, method: Method, seed: Seed) -> None:
-    """Train one network; write its model, history and metrics."""
+    """Train one network; write its model, learning curve and metrics."""
     from pipeline.training.train import train as run
 
     run(load_params(), architecture, method, seed)
@@ -64,7 +64,7 @@ def train(architecture: Architecture, method: Method, seed: Seed) -> None:
 
 @app.command()
 def search(threads: Threads = 1) -> None:
-    """Run the trials of search.yaml that ablation/trials.csv does not have yet."""
+    """Run the trials in ablation/search.yaml that are not in ablation/trials.csv yet."""
     from pipeline.ablation.search import search as run
 
     run(load_params(), threads)
@@ -72,7 +72,7 @@ def search(threads: Threads = 1) -> None:
 
 @app.command()
 def profile(architecture: Architecture) -> None:
-    """Measure time and memory of training, every method in turn."""
+    """Measure the time and memory of training, with the methods taking turns."""
     from pipeline.profiling.profile import profile as run
 
     run(load_params(), architecture)
@@ -88,7 +88,7 @@ def scaling() -> None:
 
 @app.command()
 def inference(architecture: Architecture) -> None:
-    """Measure the trained network against other runtimes."""
+    """Compare the trained network with torch and ONNX Runtime."""
     from pipeline.inference.stage import infer as run
 
     run(load_params(), architecture)
@@ -138,7 +138,7 @@ def study() -> None:
 
 @app.command()
 def aggregate() -> None:
-    """Turn runs and profiles into tables, metrics.json and summary.md in reports/."""
+    """Turn runs and profiles into the tables, metrics.json and summary.md of reports/."""
     from pipeline.report.aggregate import aggregate as run
 
     run(load_params())
@@ -146,7 +146,7 @@ def aggregate() -> None:
 
 @app.command()
 def plot() -> None:
-    """Draw the figures in reports/figures/ from the tables."""
+    """Draw the figures of reports/figures/ from the tables."""
     from pipeline.report.plot import plot as run
 
     run()
@@ -154,7 +154,7 @@ def plot() -> None:
 
 @app.command()
 def page() -> None:
-    """Write reports/index.html, the report as one interactive page, from the tables."""
+    """Write reports/index.html, the interactive page, from the tables."""
     from pipeline.report.page import page as run
 
     run()
@@ -162,7 +162,7 @@ def page() -> None:
 
 @app.command()
 def ablation(variant: Variant) -> None:
-    """Train a variant of ablation/variants.yaml with every seed; write its results."""
+    """Train one variant of a recipe with every seed; write its results."""
     from pipeline.ablation.stage import ablate as run
 
     run(load_params(), variant)
@@ -178,7 +178,7 @@ def ablation_run(variant: Variant, architecture: Architecture, seed: Seed, outpu
 
 @app.command()
 def ablation_report() -> None:
-    """Write reports/ablation/: what each ingredient of the recipes buys."""
+    """Write reports/ablation/, which shows what each part of a recipe buys."""
     from pipeline.ablation.report import report as run
 
     run(load_params())
@@ -186,18 +186,20 @@ def ablation_report() -> None:
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="A packed model file.")],
+    model: Annotated[Path, typer.Argument(help="The model file of a network trained in bits.")],
     images: Annotated[
         list[Path],
         typer.Argument(help="PNG or JPEG files, folders of them, IDX files or .npy files."),
     ],
-    form: Annotated[Form, typer.Option("--format", help="A line, a row or an object an image.")] = (
-        Form.TEXT
-    ),
-    output: Annotated[Path | None, typer.Option(help="A file in place of the terminal.")] = None,
+    form: Annotated[
+        Form, typer.Option("--format", help="A line, a CSV row or a JSON object per image.")
+    ] = Form.TEXT,
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; the terminal if left out.")
+    ] = None,
     threads: Threads = 1,
 ) -> None:
-    """Predict the classes of images."""
+    """Predict the classes of images with a network trained in bits."""
     from pipeline.inference.predict import predict as run
 
     run(model, images, form.value, output, threads)
@@ -205,10 +207,10 @@ def predict(
 
 @app.command()
 def info(
-    model: Annotated[Path, typer.Argument(help="A packed model file.")],
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    model: Annotated[Path, typer.Argument(help="The model file of a network trained in bits.")],
+    json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Show what a packed model file holds."""
+    """Show what the model file of a network trained in bits holds."""
     from pipeline.inference.info import info as run
 
     run(model, "json" if json else "text")
@@ -218,7 +220,7 @@ def info(
 def verify(
     revision: Annotated[str, typer.Option(help="The commit to compare with.")] = "HEAD",
 ) -> None:
-    """Compare the results here with the committed ones, a verdict a line."""
+    """Compare your results with the committed ones, one verdict per line."""
     from pipeline.ops.verify import verify as run
 
     if not run(revision):
@@ -227,15 +229,23 @@ def verify(
 
 @app.command()
 def recover() -> None:
-    """After a kill or a damaged disk: take away what DVC left half-written, or cannot see."""
+    """Clean up after a killed DVC or a damaged disk, so that `dvc repro` works again."""
     from pipeline.ops.recover import recover as run
 
     run()
 
 
 @app.command()
+def readme() -> None:
+    """Copy the first table of reports/summary.md into README.md."""
+    from pipeline.ops.readme import update_readme as run
+
+    run()
+
+
+@app.command()
 def benchmark() -> None:
-    """Time the packed engine's kernels against torch's float32 product."""
+    """Time the kernels against torch's float32 matrix product."""
     from pipeline.profiling.kernels import benchmark as run
 
     run(load_params())
@@ -252,7 +262,7 @@ def main() -> None:
                 f"{OUT_OF_MEMORY}{detail}. Choose a smaller architecture or batch size, or fewer "
                 "images at a time, or end other programs; then run the command again."
             )
-            # What libraries do at the end wants memory, too, and would say so at length.
+            # Libraries clean up on exit, which needs memory, too, and would fail at length.
             os._exit(1)
         if not isinstance(error, (PipelineError, OSError)):
             raise

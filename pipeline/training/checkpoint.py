@@ -2,7 +2,7 @@
 
 A checkpoint is checkpoints/NAME.safetensors: the engine's state and the history so far, and as
 metadata the format's version, a description of the run, and a SHA-256 of all of that. It is whole
-or not there (see `outputs`), and it is only an aid: one that is damaged, or of another run, is left
+or not there (see `atomic`), and it is only an aid: one that is damaged, or of another run, is left
 aside with a line that says why, and one that cannot be written stops nothing.
 """
 

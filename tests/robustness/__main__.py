@@ -1,6 +1,6 @@
 """`python -m tests.robustness [record CHECK CASES SECONDS FINDINGS]`: see `results`.
 
-Without arguments, write the table of results.csv into DEVELOPING.md.
+Without arguments, write the table of results.csv into docs/robustness.md.
 """
 
 import sys

@@ -12,7 +12,7 @@ from tests.robustness.checks import CHECKS
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).with_name("results.csv")
-DOCUMENT = ROOT / "DEVELOPING.md"
+DOCUMENT = ROOT / "docs" / "robustness.md"
 COLUMNS = ("check", "date", "commit", "cases", "seconds", "findings")
 BEGIN, END = "<!-- written by python -m tests.robustness -->\n", "<!-- end of what is written -->\n"
 

@@ -1,4 +1,4 @@
-"""The table in DEVELOPING.md is that of results.csv."""
+"""The table in docs/robustness.md is that of results.csv."""
 
 import csv
 from pathlib import Path

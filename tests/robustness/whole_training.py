@@ -1,4 +1,6 @@
-"""Whole packed trainings, for tools that watch them: `python -m tests.robustness.whole_training CHECK FORM`.
+"""Whole packed trainings, for tools that watch them.
+
+Run `python -m tests.robustness.whole_training CHECK FORM`.
 
 Each is what `python -m pipeline train` does, from the stored data to the model file, in a temporary
 folder, but for where arrays lie: each has memory of its own, of its size, whose ends a tool knows.

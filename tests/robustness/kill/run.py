@@ -167,7 +167,7 @@ class _Disturbed:
         _compare(there, {name: self.expected.get(name, "nothing") for name in there})
 
     def _recover(self, attempt: Attempt, was_killed: bool) -> None:
-        """Do what the README says for when DVC does not start after a kill: once."""
+        """Do what docs/robustness.md says for a DVC that does not start after a kill: once."""
         if not was_killed:
             raise FindingError(f"dvc repro failed, and not after a kill:\n{attempt.output}")
         recovered = subprocess.run(
