@@ -1,6 +1,5 @@
 """Inference of one architecture: the packed network against what one would pick instead."""
 
-import json
 import tempfile
 import time
 from collections.abc import Iterable
@@ -20,17 +19,18 @@ from pipeline.config.params import Params
 from pipeline.config.paths import INFERENCE, model_path, run_name
 from pipeline.data import dataset
 from pipeline.inference.float_network import load_folded
-from pipeline.inference.race import Race
+from pipeline.inference.latency import Latencies, measure_latency
+from pipeline.inference.peak_memory import measure_peak_memory
 from pipeline.inference.runtimes import RUNTIMES, Files, skipped
-from pipeline.profiling.fresh_process import output_of
+from pipeline.profiling.fresh_process import run_in_fresh_process
 
 
 def infer(params: Params, architecture: str) -> None:
     """Measure every runtime that is installed; write profiles/inference/ARCHITECTURE/.
 
-    rounds.csv has a row a thread count, batch size, round and runtime; runtimes.csv a row a
-    thread count and runtime, those that were skipped with the reason; environment.json the
-    machine.
+    rounds.csv has a row per thread count, batch size, round and runtime. runtimes.csv has a row per
+    thread count and runtime; those that were skipped have the reason. environment.json describes
+    the machine.
 
     Raises:
         PipelineError: an unknown architecture, missing data or models, damaged metrics, a
@@ -49,7 +49,7 @@ def infer(params: Params, architecture: str) -> None:
         PACKED: run_name(architecture, params.inference.method, seed),
         PASSES: run_name(architecture, params.inference.passes_method, seed),
     }
-    # First of all: what cannot be checked afterwards need not be measured for minutes.
+    # This comes first: what cannot be checked afterwards need not be measured for minutes.
     expected = {name: read_metrics(run)["test"] for name, run in trained.items()}
     with tempfile.TemporaryDirectory() as temporary:
         files = Files(
@@ -61,17 +61,20 @@ def infer(params: Params, architecture: str) -> None:
         _write_onnx(files, runtimes)
         total = len(params.inference.threads) * (1 + len(runtimes))
         with progress(f"inference {architecture}", total) as advance:
-            races: dict[int, Race] = {}
+            latencies: dict[int, Latencies] = {}
             memory: dict[tuple[int, str], float] = {}
             for threads in params.inference.threads:
-                races[threads] = _race(files, runtimes, threads)
+                latencies[threads] = run_in_fresh_process(
+                    measure_latency, params.inference, files, runtimes, threads
+                )
                 advance(f"{len(runtimes)} runtimes, threads {threads}")
                 for name in runtimes:
-                    memory[threads, name] = _memory(files, name, threads)
+                    peak = run_in_fresh_process(measure_peak_memory, files, name, threads)
+                    memory[threads, name] = peak / MIB
                     advance(f"{name}, threads {threads}: {memory[threads, name]:.0f} MiB")
     for name, run in trained.items():
-        _check_predicts_as_trained(name, run, expected[name], races.values())
-    rounds = pd.DataFrame([row.model_dump() for each in races.values() for row in each.rows])
+        _check_predicts_as_trained(name, run, expected[name], latencies.values())
+    rounds = pd.DataFrame([row for each in latencies.values() for row in each.rows])
     rounds.insert(0, "architecture", architecture)
     table = pd.DataFrame(
         [
@@ -84,7 +87,7 @@ def infer(params: Params, architecture: str) -> None:
                 "file_kib": _kib(each.file_bytes.get(name)),
                 "process_memory_mib": memory.get((threads, name)),
             }
-            for threads, each in races.items()
+            for threads, each in latencies.items()
             for name in RUNTIMES
         ]
     )
@@ -106,30 +109,10 @@ def _write_onnx(files: Files, runtimes: list[str]) -> None:
     write_int8(float32, files.folder / "int8.onnx")
 
 
-def _race(files: Files, runtimes: list[str], threads: int) -> Race:
-    names = [part for name in runtimes for part in ("--runtime", name)]
-    return Race.model_validate_json(_run("race", files, threads, names))
-
-
-def _memory(files: Files, runtime: str, threads: int) -> float:
-    text = _run("footprint", files, threads, ["--runtime", runtime])
-    return float(json.loads(text)["process_memory"]) / MIB
-
-
-def _run(command: str, files: Files, threads: int, options: list[str]) -> str:
-    return output_of(
-        [
-            *(command, "--float32", str(files.float32), "--packed", str(files.packed)),
-            *("--passes", str(files.passes), "--folder", str(files.folder)),
-            *("--threads", str(threads), *options),
-        ]
-    )
-
-
 def _check_predicts_as_trained(
-    runtime: str, run: str, expected: dict[str, Any], races: Iterable[Race]
+    runtime: str, run: str, expected: dict[str, Any], latencies: Iterable[Latencies]
 ) -> None:
-    for each in races:
+    for each in latencies:
         # Not accuracies: other predictions can be right as often.
         if each.confusion[runtime] != expected["confusion"]:
             raise PipelineError(

@@ -30,6 +30,11 @@ MODULES = {
     *("yaml", "ruamel.yaml.main", "code", "codeop", "runpy", "imp", "xmlrpc", "zipimport"),
     *("multiprocessing", "torch.multiprocessing", "concurrent.futures.process"),
 }
+# The one module that may start processes that are handed pickles: of its own functions, by a pipe.
+PROCESS_MODULE = "pipeline/profiling/fresh_process.py"
+PROCESSES = {
+    *("multiprocessing", "multiprocessing.get_context", "multiprocessing.connection.Connection"),
+}
 # The one module that may read YAML, and what it calls.
 YAML_MODULE = "pipeline/common/serialization.py"
 SAFE_YAML = "YAML(typ='safe', pure=True)"
@@ -128,7 +133,7 @@ def test_no_file_can_become_code() -> None:
         for path in FILES
         for finding in findings(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
     ]
-    assert found == []
+    assert set(found) == {f"{PROCESS_MODULE}: {name}" for name in PROCESSES}
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,22 @@
 """All runtimes in one process, in turn: how long a call takes, and how well it predicts."""
 
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
-from pipeline.common.atomic import write_text
 from pipeline.config.params import InferenceParams
 from pipeline.data import dataset
-from pipeline.inference.runtimes import Files, Images, Network, Scores, find_runtime
+from pipeline.inference.runtimes import RUNTIMES, Files, Images, Network, Scores
 from pipeline.profiling.quiet import let_threads_sleep
 
 
-class Row(BaseModel):
-    """Seconds a call of one runtime in one round."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+@dataclass(frozen=True)
+class Row:
+    """Seconds per call of one runtime in one round."""
 
     threads: int
     batch_size: int
@@ -29,15 +25,16 @@ class Row(BaseModel):
     seconds: float
 
 
-class Race(BaseModel):
-    """What a race reports: its rows, and of every runtime what it predicts and its file's size.
+@dataclass(frozen=True)
+class Latencies:
+    """What was measured of some runtimes with one number of threads; mappings are by runtime.
 
     Attributes:
+        rows: of all batch sizes, rounds and runtimes.
         test_accuracy: in percent.
         confusion: (classes, classes) counts on the test set, rows the actual class.
+        file_bytes: the size of the network's file.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: list[Row]
     test_accuracy: dict[str, float]
@@ -45,20 +42,20 @@ class Race(BaseModel):
     file_bytes: dict[str, int]
 
 
-def race(
-    params: InferenceParams, files: Files, runtimes: list[str], threads: int, output: Path
-) -> None:
-    """Time `runtimes` in this process, round after round, and write a Race to `output`.
+def measure_latency(
+    params: InferenceParams, files: Files, runtimes: list[str], threads: int
+) -> Latencies:
+    """Time `runtimes` in this process, round after round.
 
     Raises:
-        PipelineError: an unknown runtime, missing data or a damaged model.
+        PipelineError: missing data or a damaged model.
     """
     test = dataset.load_test()
-    networks = {name: find_runtime(name).build(files, threads) for name in runtimes}
+    networks = {name: RUNTIMES[name].build(files, threads) for name in runtimes}
     confusion = {
         name: _confusion(network, test.images, test.labels) for name, network in networks.items()
     }
-    result = Race(
+    return Latencies(
         rows=[
             row
             for batch in params.batch_sizes
@@ -71,7 +68,6 @@ def race(
         confusion={name: counts.tolist() for name, counts in confusion.items()},
         file_bytes={name: network.file_bytes for name, network in networks.items()},
     )
-    write_text(output, json.dumps(result.model_dump()))
 
 
 def _batch(images: Images, size: int) -> Images:
