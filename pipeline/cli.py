@@ -23,10 +23,6 @@ Architecture = Annotated[str, typer.Option(help="One of `architectures` in param
 Method = Annotated[str, typer.Option(help="One of `methods` in params.yaml.")]
 Variant = Annotated[str, typer.Option(help="One of `variants` in ablation/variants.yaml.")]
 Seed = Annotated[int, typer.Option(help="One of `seeds` in params.yaml.")]
-Float32 = Annotated[Path, typer.Option(help="The float network's file.")]
-Packed = Annotated[Path, typer.Option(help="The packed network's file.")]
-Passes = Annotated[Path, typer.Option(help="The file of the one that predicts by passes.")]
-Folder = Annotated[Path, typer.Option(help="Where the ONNX files are.")]
 Threads = Annotated[int, typer.Option(min=1, max=256)]
 Output = Annotated[Path, typer.Option(help="The file to write, JSON.")]
 
@@ -92,40 +88,6 @@ def inference(architecture: Architecture) -> None:
     from pipeline.inference.stage import infer as run
 
     run(load_params(), architecture)
-
-
-@app.command(hidden=True)
-def race(
-    float32: Float32,
-    packed: Packed,
-    passes: Passes,
-    folder: Folder,
-    threads: Threads,
-    runtime: Annotated[list[str], typer.Option(help="One that takes part.")],
-    output: Output,
-) -> None:
-    """Time runtimes in this process; `inference` starts one for each number of threads."""
-    from pipeline.inference.race import race as run
-    from pipeline.inference.runtimes import Files
-
-    run(load_params().inference, Files(float32, packed, passes, folder), runtime, threads, output)
-
-
-@app.command(hidden=True)
-def footprint(
-    float32: Float32,
-    packed: Packed,
-    passes: Passes,
-    folder: Folder,
-    threads: Threads,
-    runtime: Annotated[str, typer.Option(help="The one to measure.")],
-    output: Output,
-) -> None:
-    """Measure the memory of predicting; `inference` starts one for each runtime."""
-    from pipeline.inference.footprint import footprint as run
-    from pipeline.inference.runtimes import Files
-
-    run(Files(float32, packed, passes, folder), runtime, threads, output)
 
 
 @app.command()

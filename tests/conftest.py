@@ -76,17 +76,27 @@ def memory_below(most: int) -> Iterator[None]:
         tracemalloc.stop()
 
 
+# Modules that take much memory or time.
+HEAVY = {"torch", "torchvision", "pandas", "matplotlib"}
+
+
+def heavy_imports_of(function: Callable[..., object], *arguments: object) -> list[str]:
+    """Call a function and return which of HEAVY this process has imported then."""
+    function(*arguments)
+    return sorted(HEAVY & set(sys.modules))
+
+
 def heavy_imports(arguments: Sequence[str], said: str = "") -> list[str]:
     """Run a command in a fresh process, with `said` at its standard input.
 
     Returns:
-        What it has imported by its end of the modules that take much memory or time.
+        Which of HEAVY it has imported by its end.
     """
     program = (
         "import sys\n"
         "from pipeline.cli import app\n"
         "app(sys.argv[1:], standalone_mode=False)\n"
-        "print(*sorted({'torch', 'torchvision', 'pandas', 'matplotlib'} & set(sys.modules)))\n"
+        f"print(*sorted({HEAVY} & set(sys.modules)))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments],

@@ -39,10 +39,10 @@ def lacked_memory(error: BaseException | None) -> str | None:
     return None
 
 
-def printable(text: str) -> str:
+def printable(text: str, length: int = 40) -> str:
     """Return a text from a file, fit for a terminal: short, and in printable ASCII."""
     escaped = ascii(text)[1:-1]
-    return escaped if len(escaped) <= 40 else f"{escaped[:40]}..."
+    return escaped if len(escaped) <= length else f"{escaped[:length]}..."
 
 
 def ran_out_of_memory(status: int, errors: str) -> bool:

@@ -1,7 +1,6 @@
 """YAML and JSON from wherever, as plain data: numbers, texts, lists and maps.
 
-A file is bounded before it is read. YAML's aliases could make a short file a huge one, tags could
-name types, and deep nesting could exhaust Python's stack: all three are refused.
+A file has at most `MAX_BYTES`, and YAML at most `MAX_DEPTH` levels; no key comes twice.
 """
 
 import json
@@ -9,19 +8,30 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError, MaxDepthExceededError
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    CollectionEndEvent,
-    CollectionStartEvent,
-    ScalarEvent,
-)
 
-from pipeline.common.errors import printable
-
-# Of a file. params.yaml has 3 kB, dvc.lock 80 and the largest JSON 5.
+# The project's own files are far smaller: params.yaml has 3 kB, dvc.lock 80 and the largest JSON 5.
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
+
+
+class _PlainComposer(Composer):
+    """Refuses what ruamel's safe loader takes or crashes on.
+
+    Merge keys copy what an alias names, which makes a short file a huge one, and a list may hold
+    itself. A tag that does not fit its value, such as `!!bool maybe`, is a KeyError.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.parser.peek_event()
+        if event.anchor is not None:
+            problem = "found an anchor or an alias (&name, *name): write the value itself"
+        elif event.ctag is not None:
+            problem = "found a tag (!name): leave it out"
+        else:
+            return super().compose_node(parent, index)
+        raise ComposerError(None, None, problem, event.start_mark)
 
 
 def load_yaml(path: Path) -> Any:
@@ -41,13 +51,7 @@ def load_json(path: Path) -> dict[str, Any]:
         OSError: it cannot be read.
         ValueError: it is too large or not a JSON object.
     """
-    try:
-        content = json.loads(_read(path))
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    if not isinstance(content, dict):
-        raise ValueError("it is not a JSON object")
-    return content
+    return parse_json(_read(path))
 
 
 def parse_yaml(text: str) -> Any:
@@ -56,11 +60,38 @@ def parse_yaml(text: str) -> Any:
     Raises:
         ValueError: it is not plain YAML; the message says where.
     """
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _PlainComposer
+    yaml.max_depth = MAX_DEPTH
     try:
-        _require_plain(text)
-        return YAML(typ="safe", pure=True).load(text)
+        return yaml.load(text)
+    except MaxDepthExceededError as error:
+        raise ValueError(f"it is nested too deeply{error.problem_mark}") from None
     except YAMLError as error:
         raise ValueError(str(error)) from None
+
+
+def parse_json(text: str) -> dict[str, Any]:
+    """Return the JSON object in `text`.
+
+    Raises:
+        ValueError: there is none, it is nested too deeply, or has a key twice.
+    """
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        # Python takes the last, others may take the first.
+        content = dict(pairs)
+        if len(content) < len(pairs):
+            raise ValueError("it has a key twice")
+        return content
+
+    try:
+        content = json.loads(text, object_pairs_hook=unique)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(content, dict):
+        raise ValueError("it is not a JSON object")
+    return content
 
 
 def _read(path: Path) -> str:
@@ -69,19 +100,3 @@ def _read(path: Path) -> str:
     if len(content) > MAX_BYTES:
         raise ValueError(f"it has more than {MAX_BYTES} bytes")
     return content.decode("utf-8")
-
-
-def _require_plain(text: str) -> None:
-    depth = 0
-    # One event after another: nothing is built before all of them are known to be harmless.
-    for event in YAML(typ="safe", pure=True).parse(text):
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if isinstance(event, AliasEvent):
-            problem = "has an alias (*name): write the value again"
-        elif isinstance(event, ScalarEvent | CollectionStartEvent) and event.tag is not None:
-            problem = f"has a tag ({printable(str(event.tag))}): leave it out"
-        elif depth > MAX_DEPTH:
-            problem = "is nested too deeply"
-        else:
-            continue
-        raise ValueError(f"line {event.start_mark.line + 1} {problem}")

@@ -1,7 +1,7 @@
 """What runs a trained network, each behind the same function: images to scores.
 
 What a runtime needs is imported when it is built: the process that measures one's memory holds no
-other. A race holds all that take part, since it times them in turn.
+other. The process that measures latency holds all of them, since it times them in turn.
 """
 
 import importlib.util
@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.common.errors import PipelineError
 from pipeline.config.names import PACKED, PASSES
 from pipeline.inference.float_network import load_folded
 
@@ -142,8 +141,6 @@ def _torch_int8(files: Files, threads: int) -> Network:
 def _onnx(path: Path, threads: int) -> Network:
     import onnxruntime
 
-    if not path.is_file():
-        raise PipelineError(f"{path} is missing: `inference` makes it before it starts this")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -167,17 +164,6 @@ RUNTIMES = {
     PACKED: Runtime(_packed, ()),
     PASSES: Runtime(_passes, ()),
 }
-
-
-def find_runtime(name: str) -> Runtime:
-    """Return the runtime called `name`.
-
-    Raises:
-        PipelineError: there is no such runtime; the message lists those that there are.
-    """
-    if name not in RUNTIMES:
-        raise PipelineError(f"unknown runtime {name}: there are {'; '.join(RUNTIMES)}")
-    return RUNTIMES[name]
 
 
 def skipped() -> dict[str, str]:

@@ -1,36 +1,38 @@
 """Inference of one architecture: the packed network against what one would pick instead."""
 
-import json
+import dataclasses
 import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from pipeline.artifacts.environment import write_environment
+from pipeline.artifacts.inference import InferenceRounds, Runtimes, folder_of
 from pipeline.artifacts.runs import read_metrics
+from pipeline.artifacts.tables import write_table
 from pipeline.common.atomic import atomic_directory
 from pipeline.common.console import echo, progress
 from pipeline.common.errors import PipelineError
-from pipeline.common.machine import describe_environment
+from pipeline.common.machine import describe_machine
 from pipeline.common.units import MIB
 from pipeline.config.names import BASELINE, PACKED, PASSES
 from pipeline.config.params import Params
-from pipeline.config.paths import INFERENCE, model_path, run_name
+from pipeline.config.paths import model_path, run_name
 from pipeline.data import dataset
 from pipeline.inference.float_network import load_folded
-from pipeline.inference.race import Race
+from pipeline.inference.latency import Latencies, measure_latency
+from pipeline.inference.peak_memory import measure_peak_memory
 from pipeline.inference.runtimes import RUNTIMES, Files, skipped
-from pipeline.profiling.fresh_process import output_of
+from pipeline.profiling.fresh_process import run_in_fresh_process
 
 
 def infer(params: Params, architecture: str) -> None:
     """Measure every runtime that is installed; write profiles/inference/ARCHITECTURE/.
 
-    rounds.csv has a row a thread count, batch size, round and runtime; runtimes.csv a row a
-    thread count and runtime, those that were skipped with the reason; environment.json the
-    machine.
+    rounds.csv has a row per thread count, batch size, round and runtime. runtimes.csv has a row per
+    thread count and runtime; those that were skipped have the reason. environment.json describes
+    the machine.
 
     Raises:
         PipelineError: an unknown architecture, missing data or models, damaged metrics, a
@@ -49,7 +51,7 @@ def infer(params: Params, architecture: str) -> None:
         PACKED: run_name(architecture, params.inference.method, seed),
         PASSES: run_name(architecture, params.inference.passes_method, seed),
     }
-    # First of all: what cannot be checked afterwards need not be measured for minutes.
+    # This comes first: what cannot be checked afterwards need not be measured for minutes.
     expected = {name: read_metrics(run)["test"] for name, run in trained.items()}
     with tempfile.TemporaryDirectory() as temporary:
         files = Files(
@@ -61,38 +63,48 @@ def infer(params: Params, architecture: str) -> None:
         _write_onnx(files, runtimes)
         total = len(params.inference.threads) * (1 + len(runtimes))
         with progress(f"inference {architecture}", total) as advance:
-            races: dict[int, Race] = {}
+            latencies: dict[int, Latencies] = {}
             memory: dict[tuple[int, str], float] = {}
             for threads in params.inference.threads:
-                races[threads] = _race(files, runtimes, threads)
+                latencies[threads] = run_in_fresh_process(
+                    f"the measurement of latency with {threads} threads",
+                    measure_latency,
+                    params.inference,
+                    files,
+                    runtimes,
+                    threads,
+                )
                 advance(f"{len(runtimes)} runtimes, threads {threads}")
                 for name in runtimes:
-                    memory[threads, name] = _memory(files, name, threads)
+                    what = f"the measurement of {name}'s memory"
+                    peak = run_in_fresh_process(what, measure_peak_memory, files, name, threads)
+                    memory[threads, name] = peak / MIB
                     advance(f"{name}, threads {threads}: {memory[threads, name]:.0f} MiB")
     for name, run in trained.items():
-        _check_predicts_as_trained(name, run, expected[name], races.values())
-    rounds = pd.DataFrame([row.model_dump() for each in races.values() for row in each.rows])
-    rounds.insert(0, "architecture", architecture)
-    table = pd.DataFrame(
-        [
-            {
-                "architecture": architecture,
-                "threads": threads,
-                "runtime": name,
-                "skipped": reasons.get(name),
-                "test_accuracy": each.test_accuracy.get(name),
-                "file_kib": _kib(each.file_bytes.get(name)),
-                "process_memory_mib": memory.get((threads, name)),
-            }
-            for threads, each in races.items()
-            for name in RUNTIMES
-        ]
-    )
-    folder = INFERENCE / architecture
+        _check_predicts_as_trained(name, run, expected[name], latencies.values())
+    rounds = [
+        {"architecture": architecture, **dataclasses.asdict(row)}
+        for each in latencies.values()
+        for row in each.rows
+    ]
+    table = [
+        {
+            "architecture": architecture,
+            "threads": threads,
+            "runtime": name,
+            "skipped": reasons.get(name),
+            "test_accuracy": each.test_accuracy.get(name),
+            "file_kib": _kib(each.file_bytes.get(name)),
+            "process_memory_mib": memory.get((threads, name)),
+        }
+        for threads, each in latencies.items()
+        for name in RUNTIMES
+    ]
+    folder = folder_of(architecture)
     with atomic_directory(folder) as whole:
-        rounds.to_csv(whole / "rounds.csv", index=False, lineterminator="\n")
-        table.to_csv(whole / "runtimes.csv", index=False, lineterminator="\n")
-        (whole / "environment.json").write_text(describe_environment(params.train.threads, started))
+        write_table(whole / "rounds.csv", InferenceRounds, rounds)
+        write_table(whole / "runtimes.csv", Runtimes, table)
+        write_environment(whole, describe_machine(params.train.threads, started))
     echo(f"{folder}/ written")
 
 
@@ -106,30 +118,10 @@ def _write_onnx(files: Files, runtimes: list[str]) -> None:
     write_int8(float32, files.folder / "int8.onnx")
 
 
-def _race(files: Files, runtimes: list[str], threads: int) -> Race:
-    names = [part for name in runtimes for part in ("--runtime", name)]
-    return Race.model_validate_json(_run("race", files, threads, names))
-
-
-def _memory(files: Files, runtime: str, threads: int) -> float:
-    text = _run("footprint", files, threads, ["--runtime", runtime])
-    return float(json.loads(text)["process_memory"]) / MIB
-
-
-def _run(command: str, files: Files, threads: int, options: list[str]) -> str:
-    return output_of(
-        [
-            *(command, "--float32", str(files.float32), "--packed", str(files.packed)),
-            *("--passes", str(files.passes), "--folder", str(files.folder)),
-            *("--threads", str(threads), *options),
-        ]
-    )
-
-
 def _check_predicts_as_trained(
-    runtime: str, run: str, expected: dict[str, Any], races: Iterable[Race]
+    runtime: str, run: str, expected: dict[str, Any], latencies: Iterable[Latencies]
 ) -> None:
-    for each in races:
+    for each in latencies:
         # Not accuracies: other predictions can be right as often.
         if each.confusion[runtime] != expected["confusion"]:
             raise PipelineError(

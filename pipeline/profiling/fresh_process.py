@@ -5,6 +5,7 @@ fresh one. It is spawned, not forked: it begins with nothing of its parent's mem
 """
 
 import multiprocessing
+import signal
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -160,6 +161,8 @@ def _serve(
     arguments: tuple[object, ...],
     keywords: dict[str, object],
 ) -> None:
+    # Ctrl-C reaches every process of the terminal; the parent ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         function(connection, *arguments, **keywords)
     except (PipelineError, OSError) as error:

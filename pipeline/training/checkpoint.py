@@ -11,32 +11,23 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import stat
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 import pipeline
-from pipeline.common import checksum
+from pipeline.common import checksum, tensors_file
 from pipeline.common.atomic import atomic_file
 from pipeline.common.console import echo
-from pipeline.common.errors import PipelineError, printable
+from pipeline.common.errors import PipelineError
 from pipeline.common.machine import processor
-from pipeline.common.tensors_file import (
-    METADATA,
-    InvalidError,
-    Kind,
-    first_error,
-    parse,
-    read_arrays,
-    read_header,
-    require,
-    write,
-)
+from pipeline.common.tensors_file import InvalidError, require
 from pipeline.config.architecture import Architecture
 from pipeline.config.params import Method, PackedMethod
 from pipeline.data.dataset import Dataset
@@ -48,18 +39,7 @@ VERSION = 1
 # Of the training's time, at most this share is spent on checkpoints; the first comes after the
 # first epoch.
 SHARE = 0.02
-# Of the 120 layers that an architecture's name has room for, torch's take 1,400 bytes each.
-_MAX_HEADER = 1 << 18
 _HISTORY = "history"
-_TYPES: Mapping[str, type[np.generic]] = {
-    "U8": np.uint8,
-    "U16": np.uint16,
-    "I16": np.int16,
-    "I32": np.int32,
-    "I64": np.int64,
-    "F32": np.float32,
-    "F64": np.float64,
-}
 
 Row = dict[str, float]
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -172,17 +152,14 @@ class Checkpoint:
         values = [[row[column] for column in self._columns] for row in rows]
         arrays = {_HISTORY: np.array(values, np.float64), **self._engine.state()}
         header = {"version": VERSION, "run": self._run, "sha256": _digest(self._run, arrays)}
-        # Not flushed to the disk: where the power fails, the checksum tells.
-        with atomic_file(self.path) as path, path.open("wb") as file:
-            write(file, {FORMAT: json.dumps(header)}, arrays, self._kind(arrays))
-
-    def _kind(self, state: Arrays) -> Kind:
-        """Return what a checkpoint of this run may hold: not a byte more than it needs."""
-        history = self._epochs * len(self._columns) * np.dtype(np.float64).itemsize
-        of_state = sum(array.nbytes for array in state.values())
-        # The length of the header is there, too, in 8 bytes.
-        most = 8 + _MAX_HEADER + history + of_state
-        return Kind("checkpoint of this run", most, _MAX_HEADER, _TYPES)
+        with atomic_file(self.path) as path:
+            try:
+                # It holds no second copy of the arrays, and does not wait for the disk: where the
+                # power fails, the checksum tells.
+                save_file(arrays, path, {FORMAT: json.dumps(header)})
+            except SafetensorError as error:
+                # The library's word for a full disk, too.
+                raise OSError(str(error)) from error
 
     def _read(self) -> tuple[list[Row], Arrays]:
         """Return the history and the engine's state, both checked.
@@ -192,17 +169,11 @@ class Checkpoint:
             OSError: it cannot be read.
             InvalidError: it is damaged, or is none of this run.
         """
-        # A pipe would be waited for.
-        require(stat.S_ISREG(self.path.stat().st_mode), "it is not a file")
         own = self._engine.state()
-        kind = self._kind(own)
-        with self.path.open("rb") as file:
-            entries = read_header(file, kind)
-            header = _header(entries.pop(METADATA, None))
-            for key, value in self._run.items():
-                same = header.run.get(key) == value
-                require(same, f"it is of a run with another {key}")
-            arrays = read_arrays(file, entries, kind)
+        metadata, arrays = tensors_file.read(self.path, self._max_bytes(own))
+        header = tensors_file.read_description(metadata, FORMAT, VERSION, _Header)
+        for key, value in self._run.items():
+            require(header.run.get(key) == value, f"it is of a run with another {key}")
         require(header.run.keys() == self._run.keys(), "it is of another kind of run")
         require(header.sha256 == _digest(self._run, arrays), "its checksum does not fit")
         rows = self._rows(arrays.pop(_HISTORY, None))
@@ -214,6 +185,12 @@ class Checkpoint:
             finite = array.dtype.kind != "f" or bool(np.isfinite(array).all())
             require(finite, f"{name} is not finite")
         return rows, arrays
+
+    def _max_bytes(self, state: Arrays) -> int:
+        """Return how many bytes a checkpoint of this run can have."""
+        history = self._epochs * len(self._columns) * np.dtype(np.float64).itemsize
+        # The header's length takes 8 bytes.
+        return 8 + tensors_file.MAX_HEADER + history + sum(array.nbytes for array in state.values())
 
     def _rows(self, history: NDArray[np.generic] | None) -> list[Row]:
         require(
@@ -238,24 +215,6 @@ class _Header(BaseModel):
     version: int
     run: dict[str, object]
     sha256: str
-
-
-def _header(metadata: object) -> _Header:
-    text = metadata.get(FORMAT) if isinstance(metadata, dict) and len(metadata) == 1 else None
-    if not isinstance(text, str):
-        raise InvalidError("it is not a checkpoint")
-    content = parse(text, "its description")
-    version = content.get("version")
-    # First of all: another version may differ in everything else.
-    if type(version) is int:
-        require(
-            version == VERSION,
-            f"it is of version {printable(str(version))}, and this program reads version {VERSION}",
-        )
-    try:
-        return _Header.model_validate(content)
-    except ValidationError as error:
-        raise InvalidError(f"in its header, {first_error(error)}") from None
 
 
 def _digest(run: Mapping[str, object], arrays: Arrays) -> str:

@@ -36,7 +36,7 @@ MODULES = {
         *("profiling.scaling", "profiling.worker"),
         *("engines.torch.engine", "engines.packed.engine"),
     ],
-    "inference": ["inference.stage", "inference.race", "inference.footprint"],
+    "inference": ["inference.stage", "inference.latency", "inference.peak_memory"],
     "benchmark": ["profiling.kernels"],
     "study": ["profiling.study", "engines.torch.engine", "engines.packed.engine"],
     "aggregate": ["report.aggregate"],

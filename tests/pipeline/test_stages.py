@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import multiprocessing.spawn
+import os
 import shutil
 import subprocess
 import sys
@@ -312,7 +314,7 @@ def test_metrics_of_no_run(trained: Path, content: str, message: str) -> None:
 def test_inference_reads_what_it_is_checked_with_first(
     trained: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    # A race would end in another message.
+    # What measures would end in another message.
     shutil.rmtree("models")
     path = Path(f"runs/mlp-8-{method}-1/metrics.json")
     metrics = json.loads(path.read_text())
@@ -326,14 +328,16 @@ def test_inference_reads_what_it_is_checked_with_first(
         command("inference", "--architecture", "mlp-8")
 
 
-def test_a_race_without_memory_says_so(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_measurement_without_memory_says_so(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stage, "skipped", lambda: dict.fromkeys(set(RUNTIMES) - {PACKED}, "no"))
     # As a system without memory left ends a process.
     killed = trained / "killed"
     killed.write_text("#!/bin/sh\nkill -9 $$\n")
     killed.chmod(0o700)
-    monkeypatch.setattr(sys, "executable", str(killed))
-    with pytest.raises(PipelineError, match=r"signal 9 \(out of memory\): -m pipeline race"):
+    monkeypatch.setattr(multiprocessing.spawn, "get_executable", lambda: os.fsencode(killed))
+    with pytest.raises(PipelineError, match=r"ended with signal 9 \(out of memory\)"):
         command("inference", "--architecture", "mlp-8")
 
 
@@ -485,7 +489,6 @@ def test_bad_input_is_one_message_and_a_status(
 
 
 NAMED = ["--architecture", "mlp-8", "--method", "deterministic"]
-FILES = ["--float32", "f", "--packed", "p", "--passes", "q", "--folder", "."]
 TOO_MANY = ["--batch-size", "61", "--output", "out.json"]
 
 
@@ -498,12 +501,6 @@ TOO_MANY = ["--batch-size", "61", "--output", "out.json"]
         (["work", *NAMED], "nan\n", "nan is no number of seconds"),
         (["measure", *NAMED, *TOO_MANY], "", "a batch of 61 images is more than training has (60)"),
         (["ledger", *NAMED, *TOO_MANY], "", "a batch of 61 images is more than training has (60)"),
-        (["race", *FILES, "--runtime", "other"], "", "unknown runtime other: there are torch;"),
-        (
-            ["footprint", *FILES, "--runtime", "other"],
-            "",
-            "unknown runtime other: there are torch;",
-        ),
     ],
 )
 def test_a_command_that_others_start_names_what_it_does_not_know(
@@ -512,8 +509,6 @@ def test_a_command_that_others_start_names_what_it_does_not_know(
     command("fetch")
     more = {
         "work": ["--batch-size", "10", "--threads", "1"],
-        "race": ["--threads", "1", "--output", "out.json"],
-        "footprint": ["--threads", "1", "--output", "out.json"],
     }
     done = subprocess.run(
         [sys.executable, "-m", "pipeline", *arguments, *more.get(arguments[0], [])],

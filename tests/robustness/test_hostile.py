@@ -30,6 +30,11 @@ MODULES = {
     *("yaml", "ruamel.yaml.main", "code", "codeop", "runpy", "imp", "xmlrpc", "zipimport"),
     *("multiprocessing", "torch.multiprocessing", "concurrent.futures.process"),
 }
+# The one module that may start processes that are handed pickles: of its own functions, by a pipe.
+PROCESS_MODULE = "pipeline/profiling/fresh_process.py"
+PROCESSES = {
+    *("multiprocessing", "multiprocessing.get_context", "multiprocessing.connection.Connection"),
+}
 # The one module that may read YAML, and what it calls.
 YAML_MODULE = "pipeline/common/serialization.py"
 SAFE_YAML = "YAML(typ='safe', pure=True)"
@@ -128,7 +133,7 @@ def test_no_file_can_become_code() -> None:
         for path in FILES
         for finding in findings(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
     ]
-    assert found == []
+    assert set(found) == {f"{PROCESS_MODULE}: {name}" for name in PROCESSES}
 
 
 @pytest.mark.parametrize(
@@ -218,13 +223,19 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (BOMB, r"line 2 has an alias"),
-        ("a: &a {b: 1}\nc:\n  <<: *a\n", "line 3 has an alias"),
+        (BOMB, r"found an anchor or an alias .*: write the value itself\n.*line 1, column 4"),
+        ("a: &a {b: 1}\nc:\n  <<: *a\n", "found an anchor or an alias"),
+        ("a:\n  - *a\n", "found an anchor or an alias .*\n.*line 2, column 5"),
         ("seeds: " + "[" * 100_000, "nested too deeply"),
         ("{a: " * 100_000, "nested too deeply"),
         ("- " * 100_000, "nested too deeply"),
-        ("seeds: !!python/object/apply:os.system ['true']\n", "has a tag"),
-        ("seeds: !!binary AAAA\n", "has a tag"),
+        (
+            "seeds: !!python/object/apply:os.system ['true']\n",
+            "found a tag .*: leave it out\n.*line 1",
+        ),
+        ("seeds: !!binary AAAA\n", "found a tag"),
+        ("seeds: !!bool maybe\n", "found a tag"),
+        ("seeds: 1\nseeds: 1\n", "duplicate key"),
         ("seeds: 2026-99-99\n", "month must be in"),
         ("seeds: " + "9" * 5000, "digits"),
         ("seeds: 0x" + "f" * 5000, "thousands of digits"),
@@ -251,6 +262,7 @@ def test_hostile_params_are_one_short_message(tmp_path: Path, text: str, message
         ("[" * 100_000, "nested too deeply"),
         ('{"":' * 100_000, "nested too deeply"),
         ("[]", "not a JSON object"),
+        ('{"a": 1, "a": 1}', "has a key twice"),
         (" " * (MAX_BYTES + 1), f"more than {MAX_BYTES} bytes"),
         ('{"a": ' + "9" * 5000 + "}", "digits"),
         ("\xff", "Expecting value"),
@@ -289,21 +301,24 @@ def archived() -> bytes:
         (npy_file(shape="(1000000, 1000000, 1000000)"), "header announces 10{15}"),
         (npy_file(shape="(2147483648, 4294967296)"), "header announces"),
         (npy_file(shape="(4294967296, 4294967296)", data=b""), "header announces"),
-        (npy_file(shape="(-2, -3)"), "none of numbers"),
-        (npy_file(shape="(2, 3"), "none of numbers"),
-        (npy_file(shape=f"({'9' * 30},)"), "none of numbers"),
-        (npy_file(descr="'|O'"), r"holds \|O"),
-        (npy_file(descr="'<f8'"), "holds <f8"),
-        (npy_file(descr="'Z9'"), "holds Z9"),
-        (npy_file(descr="[('a', '|u1')]"), "none of numbers"),
-        (npy_file(descr="__import__('os')"), "none of numbers"),
-        (npy_file(descr="(" * 5000), "none of numbers"),
+        (npy_file(shape="(-2, -3)"), "header announces"),
+        (npy_file(shape="(2, 3"), "cannot read its header"),
+        (npy_file(shape=f"({'9' * 30},)"), "header announces 10{27}127"),
+        (npy_file(descr="'|O'"), "holds object, where uint8 belongs"),
+        (npy_file(descr="'<f8'"), "holds float64"),
+        (npy_file(descr="'Z9'"), "cannot read its header"),
+        (npy_file(descr="[('a', '|u1')]"), r"holds \[\('a', 'u1'\)\], where"),
+        (npy_file(descr=f"[('{'a' * 500}', '|u1')]"), r"holds \[\('a{37}\.\.\., where"),
+        (npy_file(descr="('|u1', (2, 3))"), "holds"),
+        (npy_file(descr="__import__('os')"), "cannot read its header"),
+        (npy_file(descr="(" * 5000), "cannot read its header"),
+        (npy_file(descr="-" * 5000), "cannot read its header"),
         (npy_file(data=bytes(7)), "it has"),
-        (npy_file()[:9], "none of numbers"),
-        (b"\x93NUMPY\2\0\xff\xff\xff\xff" + bytes(100), "header would have 4294967295 bytes"),
-        (b"\x93NUMPY\4\0" + bytes(100), "does not begin as one"),
-        (pickled(), r"holds \|O"),
-        (archived(), "does not begin as one"),
+        (npy_file()[:9], "cannot read its header"),
+        (b"\x93NUMPY\2\0\xff\xff\xff\xff" + bytes(100), "cannot read its header"),
+        (b"\x93NUMPY\4\0" + bytes(100), "cannot read its header"),
+        (pickled(), "holds object"),
+        (archived(), "cannot read its header"),
     ],
 )
 def test_hostile_npy_files_are_one_message(tmp_path: Path, content: bytes, message: str) -> None:
@@ -344,7 +359,7 @@ def replace(folder: Path, name: str, array: np.ndarray) -> None:
         ("test-labels.npy", np.full(30, 3, np.uint8), "has label 3, where there are 3 classes"),
         ("test-labels.npy", np.zeros(29, np.uint8), "does not hold a label per image"),
         ("test-labels.npy", np.zeros((30, 1), np.uint8), "does not hold a label per image"),
-        ("test-labels.npy", np.zeros(30), "holds <f8"),
+        ("test-labels.npy", np.zeros(30), "holds float64"),
         ("test-images.npy", np.zeros((30, 6, 6), np.uint8), "does not hold a label per image"),
         ("test-images.npy", np.zeros((30, 0), np.uint8), "does not hold a label per image"),
         (

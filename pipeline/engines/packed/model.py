@@ -17,7 +17,6 @@ The draws are part of the thresholds, so that a prediction is the same every tim
 
 import hashlib
 import json
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,19 +25,12 @@ from typing import Annotated, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors.numpy import save
 
+from pipeline.common import tensors_file
 from pipeline.common.errors import PipelineError, printable
-from pipeline.common.tensors_file import (
-    METADATA,
-    InvalidError,
-    first_error,
-    parse,
-    read_arrays,
-    read_header,
-    require,
-)
+from pipeline.common.tensors_file import InvalidError, require
 from pipeline.config.params import Gamma, Passes
 from pipeline.engines.packed.layer import BinaryLayer
 from pipeline.engines.packed.normalization import EPSILON
@@ -196,13 +188,8 @@ def load(path: Path) -> PackedModel:
             not hold what its header says; the message says which.
     """
     try:
-        # A pipe would be waited for.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise PipelineError(f"cannot read {path}: it is not a file. Name a model's file")
-        with path.open("rb") as file:
-            entries = read_header(file)
-            header = _header(entries.pop(METADATA, None))
-            tensors = read_arrays(file, entries)
+        metadata, tensors = tensors_file.read(path, tensors_file.MAX_BYTES)
+        header = tensors_file.read_description(metadata, FORMAT, VERSION, _Header)
         return _validate(header, tensors)
     except OSError as error:
         raise PipelineError(f"cannot read {path}: {error.strerror}") from error
@@ -219,10 +206,6 @@ class _Header(BaseModel):
     pixel_gamma: Gamma
     passes: Passes
     sha256: str
-
-
-class _VersionError(InvalidError):
-    remedy = "Use the program's version that wrote it, or train the model again"
 
 
 def _validate(header: _Header, tensors: dict[str, NDArray[np.generic]]) -> PackedModel:
@@ -261,23 +244,6 @@ def _validate(header: _Header, tensors: dict[str, NDArray[np.generic]]) -> Packe
     unknown = set(tensors) - set(model._tensors())
     require(not unknown, f"it has unknown arrays: {printable(', '.join(sorted(unknown)))}")
     return model
-
-
-def _header(metadata: object) -> _Header:
-    text = metadata.get(FORMAT) if isinstance(metadata, dict) and len(metadata) == 1 else None
-    if not isinstance(text, str):
-        raise InvalidError("it is not a packed network")
-    content = parse(text, "its description")
-    version = content.get("version")
-    # First of all: another version may differ in everything else.
-    if type(version) is int and version != VERSION:
-        raise _VersionError(
-            f"it is of version {printable(str(version))}, and this program reads version {VERSION}"
-        )
-    try:
-        return _Header.model_validate(content)
-    except ValidationError as error:
-        raise InvalidError(f"in its header, {first_error(error)}") from None
 
 
 def _bits(

@@ -148,7 +148,7 @@ def test_every_flipped_bit_is_noticed(model: Path) -> None:
         ("version", True, "version: Input should be a valid integer"),
         ("pixel_bits", 4.0, "pixel_bits: Input should be a valid integer"),
         ("pixel_bits", float("nan"), "pixel_bits: Input should be a valid integer"),
-        ("\u202e" * 99, 1, r"in its header, (\\u202e){6}\\u20\.\.\.: Extra inputs"),
+        ("\u202e" * 99, 1, r"in its description, (\\u202e){6}\\u20\.\.\.: Extra inputs"),
         ("sha256", "0" * 64, "its checksum does not fit"),
         ("pixel_bits", 5, "pixel_bits: Input should be"),
         ("pixel_bits", True, "pixel_bits: Input should be"),
@@ -188,7 +188,7 @@ def test_a_wrong_header_is_refused(model: Path, key: str, value: object, message
         # A NaN that signals: NumPy warns where it is converted.
         ("layers.2.shift", lambda x: (x.view("i4") * 0 + 0x7F800001).view("f4"), "not finite"),
         ("layers.3.bits", lambda _: np.zeros((1, 1), np.uint8), "unknown arrays: layers.3.bits"),
-        ("\u00e4\n" * 30, lambda _: np.zeros(1, np.uint8), "it does not begin with a header"),
+        ("\u00e4\n" * 30, lambda _: np.zeros(1, np.uint8), r"unknown arrays: (\\xe4\\n){6}"),
     ],
 )
 def test_wrong_arrays_are_refused(model: Path, name: str, change, message: str) -> None:  # type: ignore[no-untyped-def]
@@ -252,46 +252,58 @@ METADATA = '{"__metadata__":{'
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (SHIFT, f"{SHIFT},{SHIFT}", "its header has a key twice"),
-        ('"shape":[3]', '"shape":[3],"shape":[3]', "its header has a key twice"),
-        (METADATA, f'{METADATA}"{FORMAT}":"",', "its header has a key twice"),
-        (r"\"version\": 2", r"\"version\": 1, \"version\": 2", "its description has a key twice"),
-        ("[12,24]", "[0,12]", "layers.2.shift overlaps another array, or leaves a gap"),
-        ("[12,24]", "[16,28]", "layers.2.shift overlaps another array, or leaves a gap"),
-        ("[12,24]", "[24,12]", "overlaps another array, or leaves a gap"),
-        ("[12,24]", "[12,25]", "layers.2.shift has bytes for another shape"),
-        ("[12,24]", "[12]", "layers.2.shift: data_offsets: List should have at least 2"),
-        ("[12,24]", "[-12,24]", "layers.2.shift: data_offsets.0: Input should be greater"),
-        (f",{SHIFT}", "", "overlaps another array, or leaves a gap"),
-        ("[3]", f"[{2**64 - 1}]", "shape.0: Input should be less"),
-        ("[3]", f"[{'9' * 4000}]", "shape.0: Input should be less"),
-        ("[3]", f"[{'9' * 5000}]", "its header is not JSON: Exceeds the limit"),
-        ("[3]", f"[{2**30},{2**30}]", "has bytes for another shape"),
-        ("[3]", f"[0,{2**63 - 1}]", "shape.0: Input should be greater"),
+        (SHIFT, f"{SHIFT},{SHIFT}", "its header is not plain JSON: it has a key twice"),
+        (
+            '"shape":[3]',
+            '"shape":[3],"shape":[3]',
+            "its header is not plain JSON: it has a key twice",
+        ),
+        (METADATA, f'{METADATA}"{FORMAT}":"",', "its header is not plain JSON: it has a key twice"),
+        (
+            r"\"version\": 2",
+            r"\"version\": 1, \"version\": 2",
+            "its description is not plain JSON: it has a key twice",
+        ),
+        ("[12,24]", "[0,12]", "safetensors refuses it: .*invalid offset for tensor"),
+        ("[12,24]", "[16,28]", "invalid offset for tensor `layers.2.shift`"),
+        ("[12,24]", "[24,12]", "invalid offset for tensor `layers.2.shift`"),
+        ("[12,24]", "[12,25]", "invalid shape, data type, or offset for tensor"),
+        ("[12,24]", "[12]", "invalid JSON in header: invalid length 1"),
+        ("[12,24]", "[-12,24]", "invalid JSON in header: invalid value"),
+        (f",{SHIFT}", "", "invalid offset for tensor"),
+        ("[3]", f"[{2**64 - 1}]", "overflow computing buffer size"),
+        ("[3]", f"[{'9' * 4000}]", "number out of range"),
+        ("[3]", f"[{'9' * 5000}]", "its header is not plain JSON: Exceeds the limit"),
+        ("[3]", f"[{2**30},{2**30}]", "overflow computing buffer size"),
+        ("[3]", f"[0,{2**63 - 1}]", r"shape\.0: Input should be greater"),
         ("[3]", "[1,1,3]", "shape: List should have at most 2"),
-        ("[3]", "[]", "shape: List should have at least 1"),
+        ("[3]", "[]", "invalid shape, data type, or offset for tensor"),
         ("[3]", "[3.0]", "shape.0: Input should be a valid integer"),
-        ("[0,12]", "[-0,12]", "its header has the number -0"),
+        ("[0,12]", "[-0,12]", "invalid JSON in header: invalid type: floating point"),
         ("[3]", "[NaN]", "shape.0: Input should be a valid integer"),
         ("[3]", "[true]", "shape.0: Input should be a valid integer"),
         ("[3]", "3", "shape: Input should be a valid list"),
-        ('"F32"', '"F8_E5M2"', "layers.2.scale: dtype: Input should be 'U8', 'I32' or 'F32'"),
-        ('"F32"', '"Z32"', "layers.2.scale: dtype: Input should be 'U8', 'I32' or 'F32'"),
-        ('"F32"', '"F32","more":1', "layers.2.scale: more: Extra inputs"),
-        ('"F32"', "null", "layers.2.scale: dtype: Input should be"),
-        ("layers.2.scale", "l\u00e4yers.2.scale", "it does not begin with a header"),
+        ('"F32"', '"F8_E5M2"', "layers.2.scale.dtype: Input should be 'U8', 'U16',"),
+        ('"F32"', '"Z32"', "layers.2.scale.dtype: Input should be 'U8', 'U16',"),
+        ('"F32"', '"F32","more":1', "layers.2.scale.more: Extra inputs"),
+        ('"F32"', "null", "layers.2.scale.dtype: Input should be"),
+        ("layers.2.scale", "l\u00e4yers.2.scale", "its checksum does not fit"),
         ("layers.2.scale", "layers.2.Scale", "its checksum does not fit"),
         (SHIFT, r'"\u001b[31m":[]', r"in its header, \\x1b\[31m: Input should be a valid dict"),
-        ("layers.2.scale", r"\ud800", r"in its header, \\ud800: a name must be ASCII"),
-        ("layers.2.scale", r"\u00e4", r"in its header, \\xe4: a name must be ASCII"),
+        ("layers.2.scale", r"\ud800", "invalid JSON in header: unexpected end of hex"),
+        ("layers.2.scale", r"\u00e4", "its checksum does not fit"),
         (SHIFT, f'"{"x" * 999}":[]', r"in its header, x{40}\.\.\.: Input should be a valid dict"),
-        (SHIFT, f'"x":{"[" * 20000}{"]" * 20000}', "its header is not JSON: maximum recursion"),
+        (
+            SHIFT,
+            f'"x":{"[" * 20000}{"]" * 20000}',
+            "its header is not plain JSON: it is nested too deeply",
+        ),
         (SHIFT, '"x":[]', "in its header, x: Input should be a valid dict"),
         (METADATA, f'{METADATA}"other":"",', "it is not a packed network"),
-        (METADATA, '{"__metadata__":[],"x":{', "it is not a packed network"),
+        (METADATA, '{"__metadata__":[],"x":{', r"in its header, x\.dtype: Field required"),
         (METADATA, f" {METADATA}", "it does not begin with a header"),
         (METADATA, "[", "it does not begin with a header"),
-        (METADATA, "{", "its header is not JSON"),
+        (METADATA, "{", "its header is not plain JSON"),
     ],
 )
 def test_what_the_library_takes_or_trips_over(
@@ -316,9 +328,9 @@ def test_arrays_in_another_order_are_the_same_model(model: Path) -> None:
     ("length", "message"),
     [
         (0, "it does not begin with a header"),
-        (2**16, "its header would have 65536 bytes of [0-9]+: it is cut short"),
-        (2**16 + 1, "its header would have 65537 bytes, more than any model's"),
-        (2**64 - 1, "its header would have 18446744073709551615 bytes, more than any model's"),
+        (2**18, "it is cut short"),
+        (2**18 + 1, "its header would have 262145 bytes, and may have 262144 at most"),
+        (2**64 - 1, "its header would have 18446744073709551615 bytes, and may have"),
     ],
 )
 def test_the_length_of_the_header(model: Path, length: int, message: str) -> None:
@@ -333,9 +345,9 @@ def test_sizes_are_bounded_before_memory_is_taken(model: Path) -> None:
     try:
         for size in (MAX_BYTES, MAX_BYTES + 1, 2**40):
             os.truncate(model, size)
-            refuses(model, "its arrays take|bytes, more than any model")
+            refuses(model, "file not fully covered|bytes, and may have 1073741824")
             write(model, header.replace("[3]", f"[{2**30}]", 1), arrays)
-            refuses(model, "has bytes for another shape")
+            refuses(model, "invalid shape, data type, or offset|and may have")
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()

@@ -12,11 +12,18 @@ import pytest
 from PIL import Image
 
 from pipeline.common.errors import PipelineError
+from pipeline.config.names import PACKED, PASSES
+from pipeline.config.params import Params
 from pipeline.engines.packed.model import load
 from pipeline.engines.packed.predictor import Predictor
+from pipeline.fetch import sources
+from pipeline.fetch.store import store
 from pipeline.inference.info import describe
+from pipeline.inference.peak_memory import measure_peak_memory
 from pipeline.inference.predict import predict
-from tests.conftest import ROOT, SIDE, heavy_imports
+from pipeline.inference.runtimes import Files
+from pipeline.profiling.fresh_process import run_in_fresh_process
+from tests.conftest import ROOT, SIDE, heavy_imports, heavy_imports_of
 from tests.unit.engines.test_packed_engine import PIXELS, WIDTHS, create, train
 
 PICTURES = np.random.default_rng(3).integers(0, 256, (4, PIXELS), dtype=np.uint8)
@@ -123,6 +130,16 @@ def test_the_command_line(model: Path) -> None:
 def test_neither_needs_torch(model: Path, command: str) -> None:
     images = ["images.npy"] if command == "predict" else []
     assert heavy_imports([command, str(model), *images]) == []
+
+
+@pytest.mark.parametrize("runtime", [PACKED, PASSES])
+def test_a_packed_network_is_measured_without_torch(
+    params: Params, model: Path, runtime: str
+) -> None:
+    store(sources.find(params.data, lambda _: None), params.data)
+    files = Files(Path("none"), model, model, Path("none"))
+    found = run_in_fresh_process(heavy_imports_of, measure_peak_memory, files, runtime, 1)
+    assert found == []
 
 
 def test_info_adds_up(model: Path) -> None:

@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -12,9 +13,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
-from pipeline.common import tensors_file as container
+from pipeline.common import tensors_file
 from pipeline.config.params import load_params
 from pipeline.data import dataset
 from pipeline.engines.engine import Engine, create_engine
@@ -207,12 +208,7 @@ def test_the_deepest_network_goes_on(method: str) -> None:
 
 def rewrite(path: Path, changes: Mapping[str, object], *, repaired: bool = True) -> None:
     """Change the description or, by their names, arrays of a checkpoint; None removes one."""
-    with path.open("rb") as file:
-        kind = container.Kind("", 1 << 30, 1 << 20, checkpoint._TYPES)
-        entries = container.read_header(file, kind)
-        metadata = entries.pop(container.METADATA)
-        arrays: dict[str, NDArray[np.generic]] = container.read_arrays(file, entries, kind)
-    assert isinstance(metadata, dict)
+    metadata, arrays = tensors_file.read(path, tensors_file.MAX_BYTES)
     description = json.loads(metadata[checkpoint.FORMAT])
     for name, value in changes.items():
         if name in description:
@@ -224,9 +220,7 @@ def rewrite(path: Path, changes: Mapping[str, object], *, repaired: bool = True)
             arrays[name] = value
     if repaired:
         description["sha256"] = checkpoint._digest(description["run"], arrays)
-    with path.open("wb") as file:
-        text = {checkpoint.FORMAT: json.dumps(description)}
-        container.write(file, text, arrays, kind)
+    save_file(arrays, path, {checkpoint.FORMAT: json.dumps(description)})
 
 
 def history(epochs: int) -> NDArray[np.float64]:
@@ -253,19 +247,25 @@ def replace_by_pipe(path: Path) -> None:
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: path.write_bytes(b""), "cut short"),
-    "cut short": (lambda path: os.truncate(path, path.stat().st_size - 1), "its arrays take"),
-    "longer": (lambda path: path.write_bytes(path.read_bytes() + b"x"), "its arrays take"),
-    "large": (lambda path: os.truncate(path, 1 << 40), "more than any checkpoint of this run"),
+    "cut short": (
+        lambda path: os.truncate(path, path.stat().st_size - 1),
+        "file not fully covered",
+    ),
+    "longer": (lambda path: path.write_bytes(path.read_bytes() + b"x"), "file not fully covered"),
+    "large": (lambda path: os.truncate(path, 1 << 40), "bytes, and may have"),
     "flipped": (flip, "its checksum does not fit"),
     "text": (lambda path: path.write_text("once upon a time"), "its header would have"),
     "model": (
         lambda path: path.write_bytes(next(Path("models").glob("*-float-*")).read_bytes()),
-        "is not a checkpoint",
+        "is not a training checkpoint",
     ),
     "folder": (lambda path: replace_by_folder(path), "it is not a file"),
     "pipe": (lambda path: replace_by_pipe(path), "it is not a file"),
     "version": (lambda path: rewrite(path, {"version": 2}), "it is of version 2"),
-    "type of the version": (lambda path: rewrite(path, {"version": "1"}), "in its header, version"),
+    "type of the version": (
+        lambda path: rewrite(path, {"version": "1"}),
+        "in its description, version",
+    ),
     "run": (lambda path: rewrite(path, {"run": {}}), "another architecture"),
     "checksum": (
         lambda path: rewrite(path, {"sha256": "0"}, repaired=False),
@@ -489,6 +489,22 @@ def test_training_goes_on_where_no_checkpoint_can_be_written(
     complete("deterministic")
     output = capsys.readouterr().out
     assert "goes on without a checkpoint: cannot write checkpoints" in output
+
+
+def test_training_goes_on_where_a_checkpoint_has_no_room(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, held = engine_and_checkpoint("deterministic")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        held.keep([dict.fromkeys(COLUMNS, 1.0)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    said = capsys.readouterr().out
+    assert "goes on without a checkpoint: cannot write checkpoints" in said
+    assert "File too large" in said
+    assert list(CHECKPOINTS.iterdir()) == []
 
 
 @pytest.fixture

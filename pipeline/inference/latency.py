@@ -1,26 +1,21 @@
 """All runtimes in one process, in turn: how long a call takes, and how well it predicts."""
 
-import json
-import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
-from pipeline.common.atomic import write_text
 from pipeline.config.params import InferenceParams
 from pipeline.data import dataset
-from pipeline.inference.runtimes import Files, Images, Network, Scores, find_runtime
-from pipeline.profiling.quiet import let_threads_sleep
+from pipeline.inference.runtimes import RUNTIMES, Files, Images, Network, Scores
+from pipeline.profiling.timing import repeats_within, seconds_per_call
 
 
-class Row(BaseModel):
-    """Seconds a call of one runtime in one round."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+@dataclass(frozen=True)
+class Row:
+    """Seconds per call of one runtime in one round."""
 
     threads: int
     batch_size: int
@@ -29,15 +24,16 @@ class Row(BaseModel):
     seconds: float
 
 
-class Race(BaseModel):
-    """What a race reports: its rows, and of every runtime what it predicts and its file's size.
+@dataclass(frozen=True)
+class Latencies:
+    """What was measured of some runtimes with one number of threads; mappings are by runtime.
 
     Attributes:
+        rows: of all batch sizes, rounds and runtimes.
         test_accuracy: in percent.
         confusion: (classes, classes) counts on the test set, rows the actual class.
+        file_bytes: the size of the network's file.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: list[Row]
     test_accuracy: dict[str, float]
@@ -45,20 +41,20 @@ class Race(BaseModel):
     file_bytes: dict[str, int]
 
 
-def race(
-    params: InferenceParams, files: Files, runtimes: list[str], threads: int, output: Path
-) -> None:
-    """Time `runtimes` in this process, round after round, and write a Race to `output`.
+def measure_latency(
+    params: InferenceParams, files: Files, runtimes: list[str], threads: int
+) -> Latencies:
+    """Time `runtimes` in this process, round after round.
 
     Raises:
-        PipelineError: an unknown runtime, missing data or a damaged model.
+        PipelineError: missing data or a damaged model.
     """
     test = dataset.load_test()
-    networks = {name: find_runtime(name).build(files, threads) for name in runtimes}
+    networks = {name: RUNTIMES[name].build(files, threads) for name in runtimes}
     confusion = {
         name: _confusion(network, test.images, test.labels) for name, network in networks.items()
     }
-    result = Race(
+    return Latencies(
         rows=[
             row
             for batch in params.batch_sizes
@@ -71,7 +67,6 @@ def race(
         confusion={name: counts.tolist() for name, counts in confusion.items()},
         file_bytes={name: network.file_bytes for name, network in networks.items()},
     )
-    write_text(output, json.dumps(result.model_dump()))
 
 
 def _batch(images: Images, size: int) -> Images:
@@ -97,7 +92,7 @@ def _rounds(
             batch_size=len(images),
             round=number,
             runtime=name,
-            seconds=_time(call, repeats[name]),
+            seconds=_seconds(call, repeats[name]),
         )
         for number in range(1, params.rounds + 1)
         for name, call in calls.items()
@@ -113,13 +108,10 @@ def _repeats(call: Callable[[], Any], seconds: float) -> int:
     # The first calls compile, and find out which code is fastest.
     for _ in range(3):
         call()
-    return max(1, round(seconds / _time(call, 3)))
+    return repeats_within(call, seconds)
 
 
-def _time(call: Callable[[], Any], repeats: int) -> float:
-    let_threads_sleep()
+def _seconds(call: Callable[[], Any], repeats: int) -> float:
+    # Another runtime has used the caches since.
     call()
-    started = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - started) / repeats
+    return seconds_per_call(call, repeats)
