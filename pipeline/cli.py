@@ -125,17 +125,17 @@ def page() -> None:
 @app.command()
 def ablation(variant: Variant) -> None:
     """Train one variant of a recipe with every seed; write its results."""
-    from pipeline.ablation.stage import ablate as run
+    from pipeline.ablation.train import ablate as run
 
     run(load_params(), variant)
 
 
-@app.command(hidden=True)
-def ablation_run(variant: Variant, architecture: Architecture, seed: Seed, output: Output) -> None:
-    """Train a variant once in this process; `ablation` starts one for each training."""
-    from pipeline.ablation.run import run
+@app.command()
+def ablation_costs() -> None:
+    """Measure every variant's time and memory, in turns with its baseline."""
+    from pipeline.ablation.costs import measure_costs as run
 
-    run(load_params(), variant, architecture, seed, output)
+    run(load_params())
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Change of accuracy by setting, seed by seed, with time and memory beside it."""
+"""How accuracy changes with a factor's level, seed by seed, with time and memory beside it."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
-from pipeline.ablation.comparison import REFERENCE, Comparison
+from pipeline.ablation.comparison import BASELINE_ROW, Comparison
 from pipeline.report.figures.style import COLOURS, in_order
 from pipeline.report.statistics import Estimate
 from pipeline.report.verdicts import Verdict
@@ -27,11 +27,11 @@ _SMALL, _LARGE = 5, 10
 
 
 def draw(comparisons: Sequence[Comparison]) -> Figure:
-    """Draw two columns an architecture and a row a setting, ingredient by ingredient.
+    """Draw two columns per architecture and a row per level, factor by factor.
 
-    A row has a dot a seed, their mean and range; beside it the ratios of time and memory.
+    A row has a dot per seed, their mean and range; beside it stand the ratios of time and memory.
     """
-    shown = [each for each in comparisons if each.ingredient != REFERENCE]
+    shown = [each for each in comparisons if each.factor != BASELINE_ROW]
     architectures = in_order(each.outcome.architecture for each in shown)
     rows = _rows(shown)
     widths = [_LETTER * max(map(len, rows.values())), *(_CHANGES, _RATIOS) * len(architectures)]
@@ -56,14 +56,14 @@ def draw(comparisons: Sequence[Comparison]) -> Figure:
 
 
 def _rows(shown: Sequence[Comparison]) -> dict[tuple[str, str], str]:
-    """Return the labels of the rows, top down, by ingredient and setting.
+    """Return the labels of the rows, top down, by factor and level.
 
-    An ingredient has a row of its own before those of its settings: its setting is empty.
+    An factor has a row of its own before those of its levels: its level is empty.
     """
     rows = {}
     for each in shown:
-        rows[each.ingredient, ""] = f"{each.ingredient}: {each.chosen}"
-        rows[each.ingredient, each.setting] = each.setting
+        rows[each.factor, ""] = f"{each.factor}: {each.baseline_level}"
+        rows[each.factor, each.level] = each.level
     return rows
 
 
@@ -72,10 +72,10 @@ def _positions(rows: dict[tuple[str, str], str]) -> dict[tuple[str, str], int]:
 
 
 def _bands(ax: Axes, rows: dict[tuple[str, str], str]) -> None:
-    """Shade every other ingredient; leave the axes bare."""
-    ingredients = in_order(ingredient for ingredient, _ in rows)
-    for (ingredient, _), position in _positions(rows).items():
-        if ingredients.index(ingredient) % 2 == 0:
+    """Shade every other factor; leave the axes bare."""
+    factors = in_order(factor for factor, _ in rows)
+    for (factor, _), position in _positions(rows).items():
+        if factors.index(factor) % 2 == 0:
             ax.axhspan(position - 0.5, position + 0.5, color=_BAND, linewidth=0)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
@@ -84,8 +84,8 @@ def _bands(ax: Axes, rows: dict[tuple[str, str], str]) -> None:
 
 def _write_labels(ax: Axes, rows: dict[tuple[str, str], str]) -> None:
     beside = blended_transform_factory(ax.transAxes, ax.transData)
-    for ((_, setting), label), position in zip(rows.items(), range(len(rows)), strict=True):
-        indent, weight = (0.05, "normal") if setting else (0.01, "bold")
+    for ((_, level), label), position in zip(rows.items(), range(len(rows)), strict=True):
+        indent, weight = (0.05, "normal") if level else (0.01, "bold")
         text = ax.text(indent, position, label, transform=beside, va="center", fontweight=weight)
         # The column is as wide as they are: no room beside it.
         text.set_in_layout(False)
@@ -95,16 +95,16 @@ def _draw_changes(ax: Axes, rows: dict[tuple[str, str], str], here: Sequence[Com
     positions = _positions(rows)
     ax.axvline(0, color="#333333", linewidth=1.2, zorder=1)
     for each in here:
-        position = positions[each.ingredient, each.setting]
+        position = positions[each.factor, each.level]
         colour = _colour(each.change)
         seeds = each.differences
         ax.hlines(position, each.change.lower, each.change.upper, color=colour, linewidth=2)
         ax.plot(each.change.value, position, "o", color=colour, markersize=_LARGE, alpha=0.55)
         ax.plot(seeds, [position] * len(seeds), "o", color=colour, markersize=_SMALL)
-    for ingredient, accuracy in {each.ingredient: each.reference.accuracy for each in here}.items():
+    for factor, accuracy in {each.factor: each.baseline.accuracy for each in here}.items():
         ax.annotate(
             f"{accuracy:.2f} %",
-            (0, positions[ingredient, ""]),
+            (0, positions[factor, ""]),
             xytext=(5, 0),
             textcoords="offset points",
             va="center",
@@ -132,7 +132,7 @@ def _write_ratios(ax: Axes, rows: dict[tuple[str, str], str], here: Sequence[Com
         for each in here:
             ax.text(
                 place,
-                positions[each.ingredient, each.setting],
+                positions[each.factor, each.level],
                 f"×{each.ratios[name].value:.2f}",
                 transform=beside,
                 ha="right",
@@ -147,5 +147,7 @@ def _legend(figure: Figure, columns: int) -> None:
         Line2D([], [], marker="o", markersize=_LARGE, color=colour, linewidth=0, label=label)
         for label, colour in _COLOURS.items()
     ]
-    seed = Line2D([], [], marker="o", markersize=_SMALL, color="black", linewidth=0, label="a seed")
+    seed = Line2D(
+        [], [], marker="o", markersize=_SMALL, color="black", linewidth=0, label="one seed"
+    )
     figure.legend(handles=[*handles, seed], loc="outside lower center", ncols=columns)

@@ -37,31 +37,39 @@ class VariantGroups(Section):
     packed: dict[VariantName, Variant]
 
 
-class Ingredient(Section):
-    """A part of a recipe, and the variants that show what it buys.
+class Factor(Section):
+    """A part of a recipe that is varied, and the variants at its other levels.
 
     Attributes:
-        name: of the ingredient, in a few words.
+        name: a few words.
         text: what it is.
         source: where it comes from: a paper, or that it is this project's own.
-        reference: the variant that has it, with which the others are compared.
-        chosen: the reference's setting, in a word or two.
-        settings: the settings of the others, by variant.
+        baseline: the variant with which the others are compared: it has the recipe's level.
+        level: that level, in a word or two.
+        levels: the levels of the others, by variant.
     """
 
     name: _Text
     text: _Text
     source: _Text
-    reference: VariantName
-    chosen: _Text
-    settings: Annotated[dict[VariantName, _Text], Field(min_length=1)]
+    baseline: VariantName
+    level: _Text
+    levels: Annotated[dict[VariantName, _Text], Field(min_length=1)]
+
+
+class CostsPlan(Section):
+    """How time is measured: each variant's process trains for `seconds`, once per round."""
+
+    rounds: Annotated[int, Field(ge=1)]
+    seconds: Annotated[float, Field(gt=0, le=3600)]
 
 
 class PlanFile(Section):
     """The whole of ablation/variants.yaml."""
 
     variants: VariantGroups
-    ingredients: Annotated[list[Ingredient], Field(min_length=1)]
+    costs: CostsPlan
+    factors: Annotated[list[Factor], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -74,10 +82,11 @@ class Training:
 
 @dataclass(frozen=True)
 class Plan:
-    """Trainings by variant, and the ingredients in the order of the report."""
+    """Trainings by variant, the factors in the order of the report, and how costs are measured."""
 
     trainings: dict[str, Training]
-    ingredients: list[Ingredient]
+    factors: list[Factor]
+    costs: CostsPlan
 
     def training(self, variant: str) -> Training:
         """Return the training of `variant`.
@@ -97,7 +106,7 @@ def load_plan(params: Params) -> Plan:
 
     Raises:
         PipelineError: it is missing or not valid; a recipe cannot be, or changes nothing; or an
-            ingredient compares what is not trained.
+            factor compares what is not trained.
     """
     file = load_yaml(PLAN_FILE, PlanFile)
     groups = (
@@ -115,12 +124,12 @@ def load_plan(params: Params) -> Plan:
                     f"{where}: base {variant.base} is none of {', '.join(methods)} in params.yaml"
                 )
             trainings[name] = _training(params, variant, methods[variant.base], where)
-    for ingredient in file.ingredients:
-        _check_compares(ingredient, trainings)
-    compared = {name for each in file.ingredients for name in (each.reference, *each.settings)}
+    for factor in file.factors:
+        _check_compares(factor, trainings)
+    compared = {name for each in file.factors for name in (each.baseline, *each.levels)}
     if idle := [name for name in trainings if name not in compared]:
-        raise PipelineError(f"{PLAN_FILE}: {idle[0]}: no ingredient compares it")
-    return Plan(trainings, file.ingredients)
+        raise PipelineError(f"{PLAN_FILE}: {idle[0]}: no factor compares it")
+    return Plan(trainings, file.factors, file.costs)
 
 
 def _training(params: Params, variant: Variant, base: Method, where: str) -> Training:
@@ -143,16 +152,16 @@ def _training(params: Params, variant: Variant, base: Method, where: str) -> Tra
     return Training(method, architectures)
 
 
-def _check_compares(ingredient: Ingredient, trainings: dict[str, Training]) -> None:
-    where = f"{PLAN_FILE}: {ingredient.name}"
-    for name in (ingredient.reference, *ingredient.settings):
+def _check_compares(factor: Factor, trainings: dict[str, Training]) -> None:
+    where = f"{PLAN_FILE}: {factor.name}"
+    for name in (factor.baseline, *factor.levels):
         if name not in trainings:
             raise PipelineError(f"{where}: {name} is no variant")
-    has = trainings[ingredient.reference].architectures
-    for name in ingredient.settings:
+    has = trainings[factor.baseline].architectures
+    for name in factor.levels:
         for architecture in trainings[name].architectures:
             if architecture not in has:
                 raise PipelineError(
-                    f"{where}: {name} is trained on {architecture}, and {ingredient.reference}, "
+                    f"{where}: {name} is trained on {architecture}, and {factor.baseline}, "
                     "which it is compared with, is not"
                 )

@@ -1,12 +1,14 @@
-"""Results of all variants -> reports/ablation/: a table, a figure, and what they say."""
+"""Results of all variants -> reports/ablation/: a table, a figure and a summary."""
 
 import matplotlib as mpl
 
 from pipeline.ablation.comparison import compare, tabulate
 from pipeline.ablation.figure import draw
 from pipeline.ablation.plan import load_plan
-from pipeline.ablation.results import read_result
+from pipeline.ablation.results import COSTS, read_costs, read_result
 from pipeline.ablation.summary import render
+from pipeline.ablation.trials import read_trials
+from pipeline.artifacts.environment import read_environment
 from pipeline.common.atomic import atomic_directory
 from pipeline.common.console import echo
 from pipeline.config.params import Params
@@ -27,9 +29,11 @@ def report(params: Params) -> None:
     results = {
         name: read_result(name, training, params) for name, training in plan.trainings.items()
     }
-    comparisons = compare(plan, results)
+    comparisons = compare(plan, results, read_costs(plan))
+    seconds = read_environment(COSTS, "run `make ablation`")["seconds"]
+    summary = render(plan, comparisons, results, read_trials(), seconds)
     with atomic_directory(FOLDER) as temporary, mpl.rc_context(STYLE):
         tabulate(comparisons).to_csv(temporary / "table.csv", index=False, lineterminator="\n")
         save(draw(comparisons), temporary, "figure")
-        (temporary / "summary.md").write_text(render(plan, comparisons, results), encoding="utf-8")
+        (temporary / "summary.md").write_text(summary, encoding="utf-8")
     echo(f"{FOLDER}/summary.md written")

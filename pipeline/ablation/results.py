@@ -1,27 +1,26 @@
-"""What came of a variant: its file, written and read back."""
+"""ablation/results/: what came of each variant, and what the variants cost."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pandera.pandas as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.ablation.plan import Training
+from pipeline.ablation.plan import Plan, Training
+from pipeline.artifacts.tables import Table, read_table
 from pipeline.common.atomic import write_text
 from pipeline.common.errors import PipelineError
+from pipeline.common.machine import Machine
 from pipeline.config.params import Params
 
 RESULTS = Path("ablation/results")
+COSTS = RESULTS / "costs"
 
 
 class Run(BaseModel):
-    """What one process reports; memory and size in bytes, accuracies in percent.
-
-    Attributes:
-        epoch_seconds: of an epoch of training, without evaluation: the median over epochs.
-        training_memory: peak of the training above the moment just before the network was built.
-        model_bytes: of the model file.
-    """
+    """One training: accuracies in percent, the size of the model file in bytes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -29,40 +28,18 @@ class Run(BaseModel):
     seed: int
     validation_accuracy: float
     test_accuracy: float
-    epoch_seconds: float
-    training_memory: int
     model_bytes: int
-
-
-class Environment(BaseModel):
-    """The machine: see `pipeline.common.machine`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    seconds: float
-    date: str
-    processor: str
-    cores: int | None
-    threads: int
-    memory_gib: float
-    system: str
-    python: str
-    torch: str
-    torch_build: str
-    torch_instruction_set: str
-    kernels_instruction_set: str
-    numpy: str
 
 
 class Result(BaseModel):
     """What came of a variant.
 
     Attributes:
-        recipe: that it was trained by.
+        recipe: the one it was trained by.
         train: `train` of params.yaml.
         data: `data` of params.yaml but for the source, whose images are the same.
         environment: the machine.
-        runs: one an architecture and seed.
+        runs: one per architecture and seed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,11 +47,25 @@ class Result(BaseModel):
     recipe: dict[str, Any]
     train: dict[str, Any]
     data: dict[str, Any]
-    environment: Environment
+    environment: Machine
     runs: list[Run]
 
 
-def settings(training: Training, params: Params) -> dict[str, dict[str, Any]]:
+class VariantCosts(Table):
+    """A row per factor, architecture, variant and round: one process, in turns with the others.
+
+    Training memory is counted in a process of its own, and is the same in every round.
+    """
+
+    factor: str
+    architecture: str
+    variant: str
+    round: int
+    epoch_seconds: float = pa.Field(gt=0)
+    training_memory_mib: float = pa.Field(gt=0)
+
+
+def provenance(training: Training, params: Params) -> dict[str, dict[str, Any]]:
     """Return `recipe`, `train` and `data` as the result of `training` has them."""
     return {
         "recipe": training.method.model_dump(),
@@ -108,9 +99,47 @@ def read_result(variant: str, training: Training, params: Params) -> Result:
     cases = [(run.architecture, run.seed) for run in result.runs]
     wanted = [(name, seed) for name in training.architectures for seed in params.seeds]
     found = {name: getattr(result, name) for name in ("recipe", "train", "data")}
-    if found != settings(training, params) or cases != wanted:
+    if found != provenance(training, params) or cases != wanted:
         raise PipelineError(f"{path} is of other params: {advice}")
     return result
+
+
+def compared_on(plan: Plan) -> list[tuple[str, str, list[str]]]:
+    """Return each factor's name, an architecture, and the variants that are compared on it.
+
+    The baseline comes first. Architectures on which a factor has no other level are left out.
+    """
+    return [
+        (factor.name, architecture, [factor.baseline, *others])
+        for factor in plan.factors
+        for architecture in plan.trainings[factor.baseline].architectures
+        if (
+            others := [
+                name for name in factor.levels if architecture in plan.trainings[name].architectures
+            ]
+        )
+    ]
+
+
+def read_costs(plan: Plan) -> pd.DataFrame:
+    """Read what the variants cost.
+
+    Raises:
+        PipelineError: the file is missing, damaged, or of another plan.
+    """
+    path, advice = COSTS / "costs.csv", "run `make ablation` or `python -m pipeline ablation-costs`"
+    costs = read_table(path, VariantCosts, advice)
+    expected = [
+        (factor, architecture, variant, number)
+        for factor, architecture, variants in compared_on(plan)
+        for variant in variants
+        for number in range(1, plan.costs.rounds + 1)
+    ]
+    keys = ["factor", "architecture", "variant", "round"]
+    found = list(costs[keys].itertuples(index=False, name=None))
+    if sorted(found) != sorted(expected):
+        raise PipelineError(f"{path} is of another {RESULTS.parent}/variants.yaml: {advice}")
+    return costs
 
 
 def _path(variant: str) -> Path:

@@ -1,7 +1,8 @@
 """The search for hyperparameters: trials of recipes, compared by validation accuracy alone.
 
-search.yaml lists what is tried, ablation/trials.csv holds what came out, a row a trial, and both are
-in git. A trial whose row is there is not run again. Nothing here ever looks at the test set.
+ablation/search.yaml lists what is tried and ablation/trials.csv holds what came out, a row per
+trial; both are in git. A trial that has a row is not run again. Nothing here ever looks at the test
+set.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipeline.ablation.trial_rows import open_trials
+from pipeline.ablation.trials import open_trials
 from pipeline.common.console import echo
 from pipeline.common.errors import PipelineError
 from pipeline.config.params import (
@@ -69,7 +70,7 @@ class Search(Section):
 
 
 def search(params: Params, threads: int) -> None:
-    """Run every trial of search.yaml that has no row in ablation/trials.csv yet.
+    """Run every trial of ablation/search.yaml that has no row in ablation/trials.csv yet.
 
     A row has the whole recipe, with the batch size and the data where these are not the usual
     ones, so that it means the same after params.yaml has changed; and the seconds of training
@@ -77,7 +78,7 @@ def search(params: Params, threads: int) -> None:
     run at once share the trials.
 
     Raises:
-        PipelineError: search.yaml or ablation/trials.csv is missing or not valid, or so is the data.
+        PipelineError: search.yaml, trials.csv or the data is missing or not valid.
     """
     batch_size = params.train.batch_size
     trials = list(_trials(load_yaml(SEARCH_FILE, Search)))
@@ -120,7 +121,7 @@ def _trial(
     data: Dataset, batch_size: int, architecture: str, method: Method, seed: int, threads: int
 ) -> dict[str, Any]:
     engine = create_engine(method, data.architecture(architecture), seed=seed, threads=threads)
-    seconds = sum(train_fully(engine, data, method, batch_size, seed))
+    seconds = train_fully(engine, data, method, batch_size, seed)
     classes = len(data.class_names)
     training = evaluate(engine, data.train, classes)
     validation = evaluate(engine, data.validation, classes)

@@ -28,11 +28,11 @@ def read_environment(folder: Path, advice: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise PipelineError(f"{path} is missing: {advice}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise PipelineError(f"cannot read {path}: {error}; {advice} again") from error
+        raise PipelineError(f"cannot read {path}: {error}; {advice}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise PipelineError(
-            f"{path} does not describe a machine ({where}: {first['msg']}): {advice} again"
+            f"{path} does not describe a machine ({where}: {first['msg']}): {advice}"
         ) from None
     return machine.model_dump()

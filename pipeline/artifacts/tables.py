@@ -36,9 +36,14 @@ def write_table(path: Path, schema: type[Table], rows: Iterable[dict[str, Any]])
         pandera.errors.SchemaErrors: the rows are not of that schema, which is a fault of ours.
         OSError: the file cannot be written.
     """
+    path.write_text(to_csv(schema, rows), encoding="utf-8")
+
+
+def to_csv(schema: type[Table], rows: Iterable[dict[str, Any]], *, header: bool = True) -> str:
+    """Return rows as CSV: see `write_table`."""
     columns = list(schema.to_schema().columns)
     table = schema.validate(pd.DataFrame(list(rows), columns=columns), lazy=True)
-    table.to_csv(path, index=False, lineterminator="\n")
+    return table.to_csv(index=False, lineterminator="\n", header=header)
 
 
 def read_table(path: Path, schema: type[Table], advice: str) -> pd.DataFrame:
@@ -61,7 +66,7 @@ def read_table(path: Path, schema: type[Table], advice: str) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise PipelineError(f"{path} is missing: {advice}") from error
     except (OSError, ValueError) as error:
-        raise PipelineError(f"cannot read {path}: {error}; {advice} again") from error
+        raise PipelineError(f"cannot read {path}: {str(error).strip()}; {advice}") from error
     require_columns(table, path, columns, advice)
     try:
         return schema.validate(table, lazy=True)
@@ -73,7 +78,7 @@ def read_table(path: Path, schema: type[Table], advice: str) -> pd.DataFrame:
             if first["check"] == "not_nullable"
             else f"has {value} in column {column}, which is not {first['check']}"
         )
-        raise PipelineError(f"{path} {problem}: {advice} again") from None
+        raise PipelineError(f"{path} {problem}: {advice}") from None
 
 
 def _type(name: str) -> str:
@@ -83,4 +88,4 @@ def _type(name: str) -> str:
 def require_columns(table: pd.DataFrame, path: Path, names: Iterable[str], advice: str) -> None:
     """Raise PipelineError unless the table that `path` holds has all columns in `names`."""
     if lacking := [name for name in names if name not in table]:
-        raise PipelineError(f"{path} lacks {', '.join(lacking)}: {advice} again")
+        raise PipelineError(f"{path} lacks {', '.join(lacking)}: {advice}")

@@ -43,7 +43,16 @@ def render_aims(report: Report) -> str:
     return _render("aims.md.jinja", report, aims_context(report))
 
 
+def render_template(path: Path, values: dict[str, Any]) -> str:
+    """Return the template at `path` with `values`, rendered with the report's own filters."""
+    return _tidy(TEMPLATES.from_string(path.read_text(encoding="utf-8")).render(values))
+
+
 def _render(template: str, report: Report, values: dict[str, Any]) -> str:
-    text = TEMPLATES.get_template(template).render(values, report=report, params=report.params)
+    rendered = TEMPLATES.get_template(template).render(values, report=report, params=report.params)
+    return _tidy(rendered)
+
+
+def _tidy(rendered: str) -> str:
     # What a template leaves out leaves its blank lines behind.
-    return re.sub(r"\n{3,}", "\n\n", text)
+    return re.sub(r"\n{3,}", "\n\n", rendered)

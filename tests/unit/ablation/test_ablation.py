@@ -1,6 +1,8 @@
 """The ablation: what it trains, compares, says and refuses."""
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,26 +13,26 @@ import pytest
 from matplotlib import image
 from ruamel.yaml import YAML
 
-from pipeline.ablation.answer import answer
 from pipeline.ablation.comparison import Comparison, Outcome
+from pipeline.ablation.costs import measure_costs
 from pipeline.ablation.plan import PLAN_FILE, load_plan
 from pipeline.ablation.report import FOLDER, report
-from pipeline.ablation.results import RESULTS, Run, settings
-from pipeline.ablation.stage import ablate
+from pipeline.ablation.results import COSTS, RESULTS, Run, VariantCosts, compared_on, provenance
+from pipeline.ablation.summary import _answers
+from pipeline.ablation.train import ablate
+from pipeline.artifacts.tables import write_table
 from pipeline.cli import main
 from pipeline.common.errors import PipelineError
 from pipeline.config.params import Params, load_params
 from pipeline.config.paths import TRIALS
 from pipeline.fetch import sources
 from pipeline.fetch.store import store
+from pipeline.profiling.fresh_process import run_in_fresh_process
+from pipeline.report.statistics import Estimate
 from pipeline.training.train import train
-from tests.conftest import ROOT, heavy_imports
+from pipeline.training.trials import Trial, train_trial
+from tests.conftest import ROOT
 
-TRAINING = ["ablation-run", "--variant", "short", "--seed", "1", "--output", "run.json"]
-ROW = (
-    "question,architecture,method,changes,seed,validation_accuracy\n"
-    "how long,mlp-8,deterministic,epochs=1,1,{}\n"
-)
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -49,16 +51,17 @@ def make_plan() -> dict[str, Any]:
                 },
             },
         },
-        "ingredients": [
+        "costs": {"rounds": 2, "seconds": 0.01},
+        "factors": [
             {
                 "name": name,
                 "text": "Words about it.",
                 "source": "A paper",
-                "reference": "recipe",
-                "chosen": chosen,
-                "settings": settings,
+                "baseline": "recipe",
+                "level": level,
+                "levels": levels,
             }
-            for name, chosen, settings in (
+            for name, level, levels in (
                 ("Length", "3 epochs", {"short": "1 epoch"}),
                 ("Pixel curve", "gamma 3", {"plain": "none"}),
             )
@@ -91,12 +94,14 @@ def write_trials() -> None:
         ("Bop", "optimizer=bop", 1, 70.0),
     ]
     table = pd.DataFrame(rows, columns=["question", "changes", "seed", "validation_accuracy"])
+    more = {"architecture": "mlp-8", "method": "deterministic", "recipe": "{}", "epochs": "1"}
+    more |= dict.fromkeys(("validation_loss", "training_accuracy", "seconds"), "1.0")
     TRIALS.parent.mkdir(exist_ok=True)
-    table.assign(architecture="mlp-8", method="deterministic").to_csv(TRIALS, index=False)
+    table.assign(**more).to_csv(TRIALS, index=False)
 
 
 def write_results(params: Params, accuracies: dict[str, list[float]]) -> None:
-    """Write a result of every variant: test accuracies by variant, a seed each."""
+    """Write a result of every variant: test accuracies by variant, one per seed; and costs."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     environment = {
         **dict.fromkeys(("date", "processor", "system", "python", "torch", "numpy"), "some"),
@@ -110,8 +115,30 @@ def write_results(params: Params, accuracies: dict[str, list[float]]) -> None:
             for architecture in training.architectures
             for seed, accuracy in zip(params.seeds, accuracies[variant], strict=True)
         ]
-        content = {**settings(training, params), "environment": environment, "runs": runs}
+        content = {**provenance(training, params), "environment": environment, "runs": runs}
         (RESULTS / f"{variant}.json").write_text(json.dumps(content))
+    write_costs(environment)
+
+
+def write_costs(environment: dict[str, object]) -> None:
+    """Write costs of which all variants have the same."""
+    plan = load_plan(load_params())
+    rows = [
+        {
+            "factor": factor,
+            "architecture": architecture,
+            "variant": variant,
+            "round": number,
+            "epoch_seconds": 2.0,
+            "training_memory_mib": 1.0,
+        }
+        for factor, architecture, variants in compared_on(plan)
+        for variant in variants
+        for number in range(1, plan.costs.rounds + 1)
+    ]
+    COSTS.mkdir(exist_ok=True)
+    write_table(COSTS / "costs.csv", VariantCosts, rows)
+    (COSTS / "environment.json").write_text(json.dumps(environment))
 
 
 def make_run(architecture: str, seed: int, accuracy: float) -> dict[str, Any]:
@@ -120,8 +147,6 @@ def make_run(architecture: str, seed: int, accuracy: float) -> dict[str, Any]:
         "seed": seed,
         "validation_accuracy": accuracy,
         "test_accuracy": accuracy,
-        "epoch_seconds": 2.0,
-        "training_memory": 2**20,
         "model_bytes": 1024,
     }
 
@@ -131,7 +156,6 @@ def test_a_variant_is_the_network_that_train_trains(fetched: Params) -> None:
     result = json.loads((RESULTS / "plain.json").read_text())
     runs = result["runs"]
     assert [(run["architecture"], run["seed"]) for run in runs] == [("mlp-8", 1), ("mlp-8", 2)]
-    assert all(run["epoch_seconds"] > 0 and run["training_memory"] > 0 for run in runs)
     assert result["recipe"]["pixel_gamma"] == 1
     path = Path("params.yaml")
     path.write_text(path.read_text().replace("pixel_gamma: 3", "pixel_gamma: 1"))
@@ -147,14 +171,14 @@ def test_the_report_compares_seed_by_seed(fetched: Params) -> None:
     report(fetched)
     table = pd.read_csv(FOLDER / "table.csv")
     assert len(table) == 2 + 2 + 1
-    rows = {(row["ingredient"], row["architecture"]): row for _, row in table.iterrows()}
+    rows = {(row["factor"], row["architecture"]): row for _, row in table.iterrows()}
     short = rows["Length", "mlp-8-5"]
     changes = ["change", "change_lower", "change_upper"]
     assert list(short[changes]) == [-0.75, -1.0, -0.5]
     assert short["time_ratio"] == pytest.approx(1 / 3)
     assert short["test_accuracy_std"] == pytest.approx(0.5 / 2**0.5)
     assert list(rows["Pixel curve", "mlp-8"][changes]) == [0.0, -0.5, 0.5]
-    assert list(rows["reference", "mlp-8"][changes]) == [0.0, 0.0, 0.0]
+    assert list(rows["baseline", "mlp-8"][changes]) == [0.0, 0.0, 0.0]
     summary = (FOLDER / "summary.md").read_text()
     assert (
         "- *3 epochs* rather than *1 epoch*: on mlp-8 it buys 0.75 points (0.50 to 1.00 over "
@@ -181,11 +205,17 @@ def test_the_report_compares_seed_by_seed(fetched: Params) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "question,seed\nhow long,1\n", ROW.format(""), ROW.format("high")]
+    "damage",
+    [
+        lambda text: "",
+        lambda text: "question,seed\nhow long,1\n",
+        lambda text: text.replace("81.5", ""),
+        lambda text: text.replace("81.5", "high"),
+    ],
 )
-def test_damaged_trials_are_one_message(fetched: Params, text: str | None) -> None:
+def test_damaged_trials_are_one_message(fetched: Params, damage: Callable[[str], str]) -> None:
     write_results(fetched, {"recipe": [90.0, 91.0], "short": [89.5, 90.0], "plain": [90.5, 90.5]})
-    TRIALS.unlink() if text is None else TRIALS.write_text(text)
+    TRIALS.write_text(damage(TRIALS.read_text()))
     with pytest.raises(PipelineError, match="get it back from git"):
         report(fetched)
     assert not FOLDER.exists()
@@ -214,20 +244,20 @@ def test_one_seed_has_no_spread(fetched: Params) -> None:
     assert pd.read_csv(FOLDER / "table.csv")["test_accuracy_std"].isna().all()
     summary = (FOLDER / "summary.md").read_text()
     assert "±" not in summary.split("## Table")[1].split("##")[0]
-    assert "Of one seed there is no telling" in summary
+    assert "One seed cannot tell" in summary
 
 
-def outcome(
-    accuracies: list[float], seconds: float = 1.0, memory: int = 100, **recipe: object
-) -> Outcome:
+def outcome(accuracies: list[float], **recipe: object) -> Outcome:
     runs = [
-        Run.model_validate(
-            make_run("mlp-8", seed, accuracy)
-            | {"epoch_seconds": seconds, "training_memory": memory}
-        )
+        Run.model_validate(make_run("mlp-8", seed, accuracy))
         for seed, accuracy in enumerate(accuracies)
     ]
     return Outcome("variant", "mlp-8", {"epochs": 10, **recipe}, runs)
+
+
+def ratios(time: float = 1.0, memory: float = 1.0) -> dict[str, Estimate]:
+    values = {"time": time, "memory": memory}
+    return {name: Estimate(value, value, value) for name, value in values.items()}
 
 
 def test_the_answer_sorts_by_what_is_bought() -> None:
@@ -235,21 +265,31 @@ def test_the_answer_sorts_by_what_is_bought() -> None:
     found = {
         "little": outcome([89.9, 90.8]),
         "much": outcome([85.0, 87.0]),
-        "dear": outcome([90.1, 90.9], seconds=2.0, memory=150),
+        "dear": outcome([90.1, 90.9]),
         "better": outcome([90.5, 91.5]),
         "hardly better": outcome([90.05, 91.1]),
         "hardly worse": outcome([89.95, 90.9]),
     }
-    said = answer([Comparison("It", "chosen", name, each, recipe) for name, each in found.items()])
-    assert said == (
-        "What buys accuracy, with every seed and 0.1 points or more:\n\n"
-        "- It, *chosen* rather than *much*: 4.50 points\n"
-        "- It, *chosen* rather than *little*: 0.15 points\n\n"
-        "What costs accuracy, with every seed and 0.1 points or more:\n\n"
-        "- It, *chosen* rather than *better*: 0.50 points\n\n"
-        "What buys time or memory of training:\n\n"
-        "- It, *chosen* rather than *dear*: 0.50 times the time and 0.67 times the memory on mlp-8"
+    answers = _answers(
+        [
+            Comparison(
+                "It", "so", name, each, recipe, ratios(2, 1.5) if name == "dear" else ratios()
+            )
+            for name, each in found.items()
+        ]
     )
+    assert answers == {
+        "What buys accuracy, with every seed and 0.1 points or more": [
+            "It, *so* rather than *much*: 4.50 points",
+            "It, *so* rather than *little*: 0.15 points",
+        ],
+        "What costs accuracy, with every seed and 0.1 points or more": [
+            "It, *so* rather than *better*: 0.50 points",
+        ],
+        "What buys time or memory of training": [
+            "It, *so* rather than *dear*: 0.50 times the time and 0.67 times the memory on mlp-8",
+        ],
+    }
 
 
 def test_what_else_differs_is_said(fetched: Params) -> None:
@@ -265,25 +305,57 @@ def test_what_else_differs_is_said(fetched: Params) -> None:
     assert "differ in" not in plain
 
 
-@pytest.mark.parametrize(
-    ("seconds", "clear"),
-    [(1.3, False), (1.4, True), (1 / 1.3, False), (0.7, True), (0.75, False)],
-)
-def test_what_is_near_is_not_clear(seconds: float, clear: bool) -> None:
-    comparison = Comparison("It", "chosen", "x", outcome([90.0], seconds), outcome([90.0]))
-    assert comparison.differing_costs == (["time"] if clear else [])
+def test_a_ratio_whose_interval_holds_1_is_not_clear() -> None:
+    same = outcome([90.0])
+    for interval, clear in (((0.9, 1.5), False), ((1.1, 1.5), True), ((0.5, 0.9), True)):
+        found = {"time": Estimate(1.2, *interval), "memory": Estimate(1.0, 1.0, 1.0)}
+        comparison = Comparison("It", "so", "x", same, same, found)
+        assert comparison.differing_costs == (["time"] if clear else [])
 
 
-def test_overlapping_ranges_are_not_clear() -> None:
-    def of(*seconds: float) -> Outcome:
-        return Outcome(
-            "x", "mlp-8", {"epochs": 1}, [outcome([90.0], each).runs[0] for each in seconds]
+def test_costs_are_compared_within_rounds(fetched: Params) -> None:
+    write_results(fetched, {"recipe": [90.0, 91.0], "short": [89.5, 90.0], "plain": [90.5, 90.5]})
+    path = COSTS / "costs.csv"
+    costs = pd.read_csv(path)
+    # The machine is twice as slow in the second round, and `plain` always takes half as long again.
+    costs.loc[costs["round"] == 2, "epoch_seconds"] *= 2
+    costs.loc[costs["variant"] == "plain", "epoch_seconds"] *= 1.5
+    costs.to_csv(path, index=False)
+    report(fetched)
+    table = pd.read_csv(FOLDER / "table.csv")
+    plain = table[table["factor"] == "Pixel curve"]
+    ends = ["time_ratio", "time_ratio_lower", "time_ratio_upper"]
+    assert plain[ends].to_numpy().tolist() == [[1.5] * 3]
+    assert "epoch_seconds" not in table
+    assert "training_memory_mib" not in table
+
+
+def test_costs_of_another_plan_are_refused(fetched: Params) -> None:
+    write_results(fetched, {"recipe": [90.0, 91.0], "short": [89.5, 90.0], "plain": [90.5, 90.5]})
+    costs = pd.read_csv(COSTS / "costs.csv")
+    costs[costs["round"] == 1].to_csv(COSTS / "costs.csv", index=False)
+    with pytest.raises(
+        PipelineError, match=r"is of another ablation/variants\.yaml: run `make abl"
+    ):
+        report(fetched)
+    assert not FOLDER.exists()
+
+
+def test_variants_are_measured_in_turns_with_their_baseline(fetched: Params) -> None:
+    measure_costs(fetched)
+    costs = pd.read_csv(COSTS / "costs.csv")
+    keys = ["factor", "architecture", "round", "variant"]
+    assert list(costs[keys].itertuples(index=False, name=None)) == [
+        (factor, architecture, number, variant)
+        for factor, architecture, other in (
+            ("Length", "mlp-8", "short"),
+            ("Length", "mlp-8-5", "short"),
+            ("Pixel curve", "mlp-8", "plain"),
         )
-
-    assert Comparison("It", "a", "b", of(1.0, 1.5), of(1.0, 1.1)).differing_costs == []
-    assert Comparison("It", "a", "b", of(1.5, 1.6), of(1.0, 1.1)).differing_costs == ["time"]
-    # 1.6 times the median, above all of the reference's; which differ 1.7 times among themselves.
-    assert Comparison("It", "a", "b", of(1.75, 1.76), of(1.0, 1.1, 1.7)).differing_costs == []
+        for number in (1, 2)
+        for variant in ("recipe", other)
+    ]
+    assert (costs[["epoch_seconds", "training_memory_mib"]] > 0).all(axis=None)
 
 
 def packed(plan: dict[str, Any]) -> dict[str, Any]:
@@ -301,10 +373,10 @@ def packed(plan: dict[str, Any]) -> dict[str, Any]:
         (lambda p: packed(p)["short"].update(architectures=["mlp-9"]), "architecture mlp-9: par"),
         (lambda p: packed(p)["plain"].update(architectures=["mlp-8"] * 2), "plain: .* twice"),
         (lambda p: packed(p)["recipe"].update(architectures=["mlp-8"]), "short is trained on mlp-"),
-        (lambda p: packed(p).update(idle={"base": "stochastic"}), "idle: no ingredient compares"),
+        (lambda p: packed(p).update(idle={"base": "stochastic"}), "idle: no factor compares"),
         (lambda p: p["variants"]["torch"].update(short={"base": "float"}), "short: the name of tw"),
-        (lambda p: p["ingredients"][0].update(reference="other"), "Length: other is no variant"),
-        (lambda p: p["ingredients"][0].update(colour="red"), "ingredients.0.colour: unknown key"),
+        (lambda p: p["factors"][0].update(baseline="other"), "Length: other is no variant"),
+        (lambda p: p["factors"][0].update(colour="red"), "factors.0.colour: unknown key"),
         (lambda p: packed(p).update({"a.b": {"base": "stochastic"}}), "variants.packed.a.b"),
     ],
 )
@@ -321,10 +393,6 @@ def test_a_wrong_plan_is_named_before_anything_runs(
     ("arguments", "message"),
     [
         (["ablation", "--variant", "other"], "error: unknown variant other: ablation/variants"),
-        (
-            [*TRAINING, "--architecture", "mlp-9"],
-            "error: unknown architecture mlp-9",
-        ),
         (["ablation-report"], "error: ablation/results/recipe.json is missing: run `make ablation"),
     ],
 )
@@ -345,15 +413,16 @@ def test_bad_input_is_one_message(
 
 
 def test_a_training_that_ends_early_leaves_nothing(
-    fetched: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fetched: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    killed = tmp_path / "killed"
-    killed.write_text("#!/bin/sh\nkill -9 $$\n")
-    killed.chmod(0o700)
-    monkeypatch.setattr(sys, "executable", str(killed))
-    with pytest.raises(PipelineError, match=r"ended with signal 9 .*ablation-run --variant plain"):
+    monkeypatch.setattr("pipeline.ablation.train.train_trial", end)
+    with pytest.raises(PipelineError, match=r"training of plain on mlp-8 .* ended with signal 9"):
         ablate(fetched, "plain")
     assert not RESULTS.exists()
+
+
+def end(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def edit(path: Path, section: str, key: str, value: object) -> None:
@@ -389,9 +458,14 @@ def test_a_result_of_something_else_is_noticed(
     assert not FOLDER.exists()
 
 
-def test_a_training_in_bits_imports_no_torch(fetched: Params) -> None:
-    assert heavy_imports([*TRAINING, "--architecture", "mlp-8"]) == []
-    assert Run.model_validate_json(Path("run.json").read_text()).seed == 1
+def has_torch_after(trial: Trial, model: Path) -> bool:
+    train_trial(trial, model)
+    return "torch" in sys.modules
+
+
+def test_a_training_in_bits_imports_no_torch(fetched: Params, tmp_path: Path) -> None:
+    trial = Trial(fetched.methods["deterministic"], "mlp-8", 1, fetched.train)
+    assert not run_in_fresh_process("a training", has_torch_after, trial, tmp_path / "model")
 
 
 def test_the_projects_own_plan_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
