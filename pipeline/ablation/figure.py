@@ -58,7 +58,7 @@ def draw(comparisons: Sequence[Comparison]) -> Figure:
 def _rows(shown: Sequence[Comparison]) -> dict[tuple[str, str], str]:
     """Return the labels of the rows, top down, by factor and level.
 
-    An factor has a row of its own before those of its levels: its level is empty.
+    A factor has a row of its own before those of its levels: its level is empty.
     """
     rows = {}
     for each in shown:

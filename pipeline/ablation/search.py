@@ -72,10 +72,10 @@ class Search(Section):
 def search(params: Params, threads: int) -> None:
     """Run every trial of ablation/search.yaml that has no row in ablation/trials.csv yet.
 
-    A row has the whole recipe, with the batch size and the data where these are not the usual
-    ones, so that it means the same after params.yaml has changed; and the seconds of training
-    alone. Rows are added one by one: a search that is stopped goes on where it was. Searches that
-    run at once share the trials.
+    A row has the whole recipe, and the batch size and the data where these are not the usual ones:
+    it means the same after params.yaml has changed. Its seconds are those of training alone. Rows
+    are added one by one: a search that is stopped goes on where it was. Searches that run at once
+    share the trials.
 
     Raises:
         PipelineError: search.yaml, trials.csv or the data is missing or not valid.

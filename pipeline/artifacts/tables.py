@@ -1,4 +1,4 @@
-"""CSV files that stages leave for others: one declared schema each, which writer and reader share."""
+"""CSV files that stages leave for others, one declared schema each for writer and reader."""
 
 import math
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
 """Memory: of a process, as the kernel counts it, and of training, allocation by allocation.
 
 Training memory is the most that a process has allocated at one time since just before the network
-was built. memray counts every allocation of every library, so the figure depends neither on what
-the C library keeps of freed memory nor on what the process held before.
+was built. memray counts every allocation of every library. So the figure does not depend on what
+the C library keeps of freed memory, nor on what the process held before.
 """
 
 import resource

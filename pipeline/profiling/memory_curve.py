@@ -1,4 +1,4 @@
-"""Resident memory of a process that trains, over time, as memory-profiler samples it from outside."""
+"""Resident memory of a training process over time, which memory-profiler samples from outside."""
 
 import time
 from dataclasses import dataclass

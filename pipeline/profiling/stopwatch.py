@@ -1,4 +1,4 @@
-"""The one clock of training: how long an epoch takes, measured on as many steps as there is time for.
+"""The one clock of training: how long an epoch takes, measured on as many steps as time allows.
 
 Every figure of seconds in the report comes from here: costs, scaling and the ablation measure with
 it, and the time to an accuracy is a number of steps times what it measured.

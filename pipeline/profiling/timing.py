@@ -22,6 +22,6 @@ def seconds_per_call(call: Callable[[], object], repeats: int) -> float:
 
 
 def repeats_within(call: Callable[[], object], seconds: float) -> int:
-    """Return how many calls take about `seconds`, at least 1, so that the clock's grain is small."""
+    """Return how many calls take about `seconds`, at least 1."""
     call()
     return max(1, round(seconds / seconds_per_call(call, 3)))
