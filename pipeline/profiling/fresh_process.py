@@ -5,11 +5,14 @@ fresh one. It is spawned, not forked: it begins with nothing of its parent's mem
 """
 
 import multiprocessing
+import os
 import signal
+import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -61,8 +64,12 @@ class FreshProcess:
         """
         self._what = what
         self._connection, theirs = _SPAWN.Pipe()
+        # Libraries warn of what does not matter here. It is shown if the process dies.
+        self._errors = tempfile.NamedTemporaryFile(prefix="errors-")  # noqa: SIM115 - see __exit__
         self._process = _SPAWN.Process(
-            target=_serve, args=(theirs, function, arguments, keywords), daemon=True
+            target=_serve,
+            args=(theirs, self._errors.name, function, arguments, keywords),
+            daemon=True,
         )
         self._process.start()
         # Only the process holds that end now: when it dies, `receive` does not wait for ever.
@@ -110,7 +117,14 @@ class FreshProcess:
             if ran_out_of_memory(status, "")
             else ""
         )
-        return PipelineError(f"{self._what} ended with {how_it_ended(status)}{advice}")
+        last = self._errors.read().decode(errors="replace").strip().splitlines()[-3:]
+        return PipelineError(
+            "\n".join([f"{self._what} ended with {how_it_ended(status)}{advice}", *last])
+        )
+
+    def finish(self) -> None:
+        """Wait until the process has ended by itself, and cleaned up behind itself."""
+        self._process.join()
 
     def __enter__(self) -> Self:
         return self
@@ -124,6 +138,7 @@ class FreshProcess:
         self._connection.close()
         self._process.kill()
         self._process.join()
+        self._errors.close()
 
 
 def run_in_fresh_process(
@@ -143,6 +158,7 @@ def run_in_fresh_process(
     """
     with FreshProcess(what, _answer_once, function, arguments, keywords) as process:
         result: _T = process.receive()
+        process.finish()
         return result
 
 
@@ -157,10 +173,13 @@ def _answer_once(
 
 def _serve(
     connection: Connection,
+    errors: str,
     function: Callable[..., None],
     arguments: tuple[object, ...],
     keywords: dict[str, object],
 ) -> None:
+    with Path(errors).open("wb") as file:
+        os.dup2(file.fileno(), 2)
     # Ctrl-C reaches every process of the terminal; the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

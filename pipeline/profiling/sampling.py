@@ -128,8 +128,8 @@ def _sample(turns: list[Timing], process_memory: int) -> Sample:
 
 
 def _measure_memory(case: Case, data: DataParams) -> TrainingMemory:
-    # torch's profiler, which counts temporaries, would write its log to the terminal.
-    os.environ["KINETO_LOG_LEVEL"] = "6"
+    # Two of these share the processors, and threads that spin would only slow them down.
+    os.environ["OMP_WAIT_POLICY"] = "passive"
     dataset = load_data(case.method)
     check_split(dataset, data)
     return measure_training_memory(
