@@ -21,7 +21,7 @@ def describe_environment(threads: int, started: float) -> str:
         threads: that were used.
         started: time.monotonic() when the measuring began.
     """
-    # Imported here: the build of torch is known to torch alone.
+    # Torch alone knows its build, and takes a second to import.
     import torch
 
     return json.dumps(
