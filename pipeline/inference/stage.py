@@ -122,7 +122,7 @@ def _check_predicts_as_trained(
     runtime: str, run: str, expected: dict[str, Any], latencies: Iterable[Latencies]
 ) -> None:
     for each in latencies:
-        # Not accuracies: other predictions can be right as often.
+        # Accuracies would not do: other predictions can be right as often.
         if each.confusion[runtime] != expected["confusion"]:
             raise PipelineError(
                 f"{model_path(run)} does not predict the test set as the trained network "

@@ -147,7 +147,7 @@ def test_info_adds_up(model: Path) -> None:
     assert [each["inputs"] for each in facts["layers"]] == list(WIDTHS[:-1])
     assert [each["outputs"] for each in facts["layers"]] == list(WIDTHS[1:])
     assert facts["bytes_of_weights"] == sum(each["weight_bytes"] for each in facts["layers"])
-    operations = list(facts["operations_an_image"].values())
+    operations = list(facts["operations_per_image"].values())
     assert operations[0] + operations[1] == facts["weights"]
     shown = run("info", str(model), "--json")
     assert json.loads(shown.stdout) == facts
