@@ -1,10 +1,7 @@
 """The one epoch loop, for every engine, and the files that a training run leaves."""
 
-import csv
-import json
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +42,9 @@ def train(params: Params, architecture_name: str, method_name: str, seed: int) -
         PipelineError: an unknown name, data that is missing, of other params or has changed
             meanwhile, or outputs that cannot be written.
     """
+    # Imported here: pandas would stay in the memory of every process that measures.
+    from pipeline.artifacts.runs import write_run
+
     params.check_known(architecture_name, method_name, seed)
     method = params.methods[method_name]
     data = load_data(method)
@@ -77,8 +77,7 @@ def train(params: Params, architecture_name: str, method_name: str, seed: int) -
         **results,
     }
     with atomic_directory(RUNS / name) as folder:
-        _write_csv(folder / "history.csv", history)
-        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        write_run(folder, metrics, history)
     checkpoint.remove()
     echo(f"{name}: test accuracy {results['test']['accuracy']:.2f} %, {model}")
 
@@ -147,14 +146,6 @@ def epoch_steps(
         rate = method.learning_rate * schedule_factor(method.schedule, done)
         engine.train_batch(part.images, indices, part.labels[indices], rate, done)
         yield len(batches)
-
-
-def _write_csv(path: Path, rows: Sequence[dict[str, float]]) -> None:
-    # Not pandas: it would stay in the memory of every process whose memory is measured.
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def epoch_batches(images: int, batch_size: int, seed: int, epoch: int) -> NDArray[np.uint32]:
