@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.artifacts.environment import write_environment
 from pipeline.artifacts.inference import InferenceRounds, Runtimes, folder_of
-from pipeline.artifacts.runs import read_metrics
+from pipeline.artifacts.run_files import read_metrics
 from pipeline.artifacts.tables import write_table
 from pipeline.common.atomic import atomic_directory
 from pipeline.common.console import echo, progress

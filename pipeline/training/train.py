@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.artifacts.run_files import HISTORY_COLUMNS, write_run
 from pipeline.common import checksum
 from pipeline.common.atomic import atomic_directory, atomic_file
 from pipeline.common.console import echo, progress
@@ -17,17 +18,6 @@ from pipeline.engines.engine import Engine, create_engine, load_data
 from pipeline.training.checkpoint import Checkpoint, describe_run
 from pipeline.training.evaluate import evaluate
 from pipeline.training.schedule import cosine, exponential
-
-# The history's columns: see `fit`.
-COLUMNS = (
-    "epoch",
-    "seconds",
-    "cumulative_seconds",
-    "training_loss",
-    "validation_loss",
-    "training_error",
-    "validation_error",
-)
 
 
 def train(params: Params, architecture_name: str, method_name: str, seed: int) -> None:
@@ -42,9 +32,6 @@ def train(params: Params, architecture_name: str, method_name: str, seed: int) -
         PipelineError: an unknown name, data that is missing, of other params or has changed
             meanwhile, or outputs that cannot be written.
     """
-    # Imported here: pandas would stay in the memory of every process that measures.
-    from pipeline.artifacts.runs import write_run
-
     params.check_known(architecture_name, method_name, seed)
     method = params.methods[method_name]
     data = load_data(method)
@@ -54,7 +41,7 @@ def train(params: Params, architecture_name: str, method_name: str, seed: int) -
     engine = create_engine(method, architecture, seed=seed, threads=threads)
     name = run_name(architecture_name, method_name, seed)
     run = describe_run(method, architecture, batch_size, threads, seed, data)
-    checkpoint = Checkpoint(name, run, engine, COLUMNS, method.epochs)
+    checkpoint = Checkpoint(name, run, engine, HISTORY_COLUMNS, method.epochs)
     history = fit(engine, data, method, batch_size, seed, name, checkpoint)
 
     # The test set is used here, once, when nothing is left to choose.

@@ -138,7 +138,9 @@ def test_a_packed_network_is_measured_without_torch(
 ) -> None:
     store(sources.find(params.data, lambda _: None), params.data)
     files = Files(Path("none"), model, model, Path("none"))
-    found = run_in_fresh_process(heavy_imports_of, measure_peak_memory, files, runtime, 1)
+    found = run_in_fresh_process(
+        "imports", heavy_imports_of, measure_peak_memory, files, runtime, 1
+    )
     assert found == []
 
 

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.artifacts.run_files import HISTORY_COLUMNS
+from pipeline.artifacts.runs import History
 from pipeline.common.errors import PipelineError
 from pipeline.config.params import Params
 from pipeline.fetch import sources
 from pipeline.fetch.store import store
-from pipeline.training.train import COLUMNS, epoch_batches, schedule_factor, train
+from pipeline.training.train import epoch_batches, schedule_factor, train
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def test_a_run_leaves_a_model_a_history_and_metrics(fetched: Params, method: str
     train(fetched, "mlp-8-5", method, 2)
     history = pd.read_csv(f"runs/mlp-8-5-{method}-2/history.csv")
     # A checkpoint keeps the same columns.
-    assert tuple(history) == COLUMNS
+    assert tuple(history) == HISTORY_COLUMNS == tuple(History.to_schema().columns)
     assert list(history["epoch"]) == [1, 2, 3]
     np.testing.assert_allclose(
         history["cumulative_seconds"], history["seconds"].cumsum(), atol=1e-3
