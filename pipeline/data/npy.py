@@ -34,7 +34,10 @@ def read(path: Path) -> NDArray[np.uint8]:
         size = os.fstat(file.fileno()).st_size
         offset, shape, order = _layout(file.read(_MAX_HEADER), size)
     # A mapped file that is cut short meanwhile would end the process.
-    return np.fromfile(path, np.uint8, size - offset, offset=offset).reshape(shape, order=order)
+    content = np.fromfile(path, np.uint8, size - offset, offset=offset)
+    if len(content) < size - offset:
+        raise ValueError("it was cut short while it was read")
+    return content.reshape(shape, order=order)
 
 
 def parse(content: NDArray[np.uint8]) -> NDArray[np.uint8]:
