@@ -76,8 +76,8 @@ def recover() -> None:
 def _clean_cache(repo: "Repo") -> None:
     damaged = list(damaged_entries(Path(repo.cache.local.path)))
     if damaged:
-        # Outputs may be copies of the damaged files. This comes first: after a kill, what is damaged is
-        # found again.
+        # Outputs may be copies of the damaged files. They go first: after a kill, what is damaged
+        # is found again.
         for out in repo.index.outs:
             look_anew(Path(out.fs_path))
     for path in damaged:
