@@ -83,7 +83,9 @@ def make_report(params: Params) -> Report:
             "costs": costs,
             "axes": tables.axes_table(params),
             "phases": tables.phases_table(_own_points(measured["phases"], params)),
-            "ledger": tables.ledger_table(_own_points(measured["memory_breakdown"], params), costs),
+            "memory_breakdown": tables.memory_breakdown_table(
+                _own_points(measured["memory_breakdown"], params), costs
+            ),
             "memory_curve": measured["memory_curve"],
             "time_to_accuracy": tables.time_to_accuracy(curves),
             "inference": inference,

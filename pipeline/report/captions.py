@@ -27,7 +27,7 @@ FIGURES = {
     "with the range over seeds shaded, as in the study's figures.",
     "confusion": "Confusion matrices on the test set, mean over seeds; a row adds up to 100 %.",
     "phases": "Where an epoch's time goes, medians over rounds.",
-    "ledger": "Which bytes training holds, by kind; the line is the measured peak.",
+    "memory_breakdown": "Which bytes training holds, by kind; the line is the measured peak.",
     "memory": "Resident memory of the process over time, sampled from outside; time 0 is the "
     "moment the network is built.",
     "time": "Seconds of training, evaluation left out, accumulated over epochs, mean over seeds "

@@ -20,7 +20,7 @@ from pipeline.report.page_parts import (
 )
 from pipeline.report.page_parts.html import render
 from pipeline.report.page_parts.section import Needs, Section, Tables
-from pipeline.report.stored_tables import read_table
+from pipeline.report.stored_tables import own_points, read_table, scaling_points
 
 PAGE = REPORTS / "index.html"
 
@@ -29,7 +29,7 @@ SECTIONS: tuple[tuple[Callable[[Tables], Section], Needs], ...] = (
     (costs.section, costs.NEEDS),
     (tradeoff.section, tradeoff.NEEDS),
     (stacks.time_section, stacks.PHASES),
-    (stacks.bytes_section, stacks.LEDGER),
+    (stacks.bytes_section, stacks.MEMORY_BREAKDOWN),
     (curves.error_section, curves.CURVES),
     (curves.memory_section, curves.MEMORY),
     (confusion.section, confusion.NEEDS),
@@ -38,7 +38,7 @@ SECTIONS: tuple[tuple[Callable[[Tables], Section], Needs], ...] = (
     (inference.section, inference.NEEDS),
 )
 # Without these there are no switches and no answer; without another, a section less.
-REQUIRED = costs.NEEDS
+REQUIRED = (*costs.NEEDS, *stacks.PHASES)
 # Tables with more rows than the page needs.
 THINNED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "memory_curve": curves.thin,
@@ -57,7 +57,7 @@ def page() -> None:
     sections = [
         section(tables)
         for section, needs in SECTIONS
-        if all(name in tables.frames for name in needs)
+        if all((name if name != "axes" else "scaling") in tables.frames for name in needs)
     ]
     write_text(PAGE, render(tables, sections))
     echo(f"{PAGE} has {len(sections)} sections, {PAGE.stat().st_size / 1e6:.2f} MB")
@@ -79,5 +79,8 @@ def _read() -> Tables:
             frames[name] = THINNED[name](table) if name in THINNED else table
         elif name in REQUIRED:
             raise PipelineError(f"{TABLES}/{name}.csv has no rows. Run `dvc repro aggregate`.")
+    if "axes" in frames:
+        frames["scaling"] = scaling_points(frames.pop("axes"), frames["costs"])
+    frames["costs"] = own_points(frames["costs"], frames["phases"])
     frames["costs"] = tradeoff.with_accuracy(frames["costs"], frames["accuracy"])
     return Tables(frames)

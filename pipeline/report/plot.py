@@ -9,9 +9,17 @@ from pipeline.common.atomic import atomic_directory
 from pipeline.common.console import echo
 from pipeline.config.paths import REPORTS
 from pipeline.report.captions import FIGURES
-from pipeline.report.figures import confusion, costs, curves, inference, ledger, memory, scaling
+from pipeline.report.figures import (
+    confusion,
+    costs,
+    curves,
+    inference,
+    memory,
+    memory_breakdown,
+    scaling,
+)
 from pipeline.report.figures.style import STYLE, save
-from pipeline.report.stored_tables import read_table
+from pipeline.report.stored_tables import own_points, read_table, scaling_points
 
 # What a figure is drawn from: the names of its tables, in the order of its arguments.
 DRAWINGS: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
@@ -20,8 +28,11 @@ DRAWINGS: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "costs": (costs.draw_costs, ("costs", "accuracy")),
     "tradeoff": (costs.draw_tradeoff, ("costs", "accuracy")),
     "memory": (memory.draw_memory, ("memory_curve",)),
-    "phases": (ledger.draw_phases, ("phases",)),
-    "ledger": (ledger.draw_ledger, ("ledger", "costs")),
+    "phases": (memory_breakdown.draw_phases, ("phases",)),
+    "memory_breakdown": (
+        memory_breakdown.draw_memory_breakdown,
+        ("memory_breakdown", "costs"),
+    ),
     "scaling": (scaling.draw_scaling, ("scaling",)),
     "inference": (inference.draw_inference, ("inference",)),
     "confusion": (confusion.draw_confusion, ("confusion",)),
@@ -33,15 +44,15 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("architecture", "method", "epoch"),
         *("cumulative_seconds", "training_error", "validation_error"),
     ),
-    "costs": ("architecture", "batch_size", "method", *costs.LABELS),
+    "costs": ("architecture", "batch_size", "threads", "method", *costs.LABELS),
     "accuracy": (
         *("architecture", "method", "test_accuracy", "test_accuracy_std"),
         *("seeds", "model_kib"),
     ),
     "memory_curve": ("architecture", "batch_size", "method", "seconds", "process_memory_mib"),
-    "phases": ("architecture", "batch_size", "method", "phase", "seconds"),
-    "ledger": ("architecture", "batch_size", "method", "kind", "mib"),
-    "scaling": ("axis", "value", "method", "epoch_seconds", "training_memory_mib"),
+    "phases": ("architecture", "batch_size", "threads", "method", "phase", "seconds"),
+    "memory_breakdown": ("architecture", "batch_size", "method", "kind", "mib"),
+    "axes": ("axis", "value", "architecture", "batch_size", "threads"),
     "inference": ("architecture", "threads", "batch_size", "runtime", "microseconds_an_image"),
     "confusion": ("architecture", "method", "actual", "predicted", "images"),
 }
@@ -55,6 +66,8 @@ def plot() -> None:
     """
     folder = REPORTS / "figures"
     tables = {name: read_table(name, columns) for name, columns in COLUMNS.items()}
+    tables["scaling"] = scaling_points(tables["axes"], tables["costs"])
+    tables["costs"] = own_points(tables["costs"], tables["phases"])
     with atomic_directory(folder) as temporary, mpl.rc_context(STYLE):
         for name in FIGURES:
             draw, sources = DRAWINGS[name]

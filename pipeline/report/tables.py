@@ -189,7 +189,7 @@ def paired_values(group: pd.DataFrame, method: str, column: str) -> np.ndarray:
     return values.to_numpy(dtype=np.float64)
 
 
-def ledger_table(breakdown: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
+def memory_breakdown_table(breakdown: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
     """Return the memory breakdown in MiB and in percent of training memory, to which it adds up.
 
     The last kind is the rest: what of training memory has no name. It is negative where kinds are

@@ -16,11 +16,13 @@ ENDS = {
     "epoch_seconds": ("", "_ratio", "_ratio_lower", "_ratio_upper"),
     "training_memory_mib": ("", "_ratio"),
 }
+POINT = ("architecture", "batch_size", "threads")
 NEEDS: Needs = {
-    "scaling": (
-        *("axis", "value", "architecture", "batch_size", "threads", "method"),
+    "axes": ("axis", "value", *POINT),
+    "costs": (
+        *(*POINT, "method"),
         *(f"{cost}{end}" for cost, ends in ENDS.items() for end in ends),
-    )
+    ),
 }
 # What an axis is called, and what else tells one of its lines from another.
 AXES = {

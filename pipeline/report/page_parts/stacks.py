@@ -8,9 +8,9 @@ from pipeline.report.page_parts import vega
 from pipeline.report.page_parts.section import Chart, Needs, Section, Series, Tables
 
 CASE = ("architecture", "batch_size")
-PHASES: Needs = {"phases": (*CASE, "method", "phase", "seconds", "share")}
-LEDGER: Needs = {
-    "ledger": (*CASE, "method", "kind", "mib", "percent_of_peak"),
+PHASES: Needs = {"phases": (*CASE, "threads", "method", "phase", "seconds", "share")}
+MEMORY_BREAKDOWN: Needs = {
+    "memory_breakdown": (*CASE, "method", "kind", "mib", "percent_of_peak"),
     "costs": (*CASE, "method", "training_memory_mib"),
 }
 ROW = 40
@@ -49,14 +49,14 @@ def time_section(tables: Tables) -> Section:
 
 def bytes_section(tables: Tables) -> Section:
     """Return the section: the bytes of a training step by kind."""
-    kinds = Series.of(tables["ledger"]["kind"], pointed=False)
+    kinds = Series.of(tables["memory_breakdown"]["kind"], pointed=False)
     tooltip = [
         alt.Tooltip("method:N"),
         alt.Tooltip("kind:N"),
         alt.Tooltip("mib:Q", title="MiB", format=".3~f"),
         alt.Tooltip("percent_of_peak:Q", title="% of the peak", format=".1f"),
     ]
-    bars = _stack("ledger", "kind", "mib", kinds, tables.methods, tooltip)
+    bars = _stack("memory_breakdown", "kind", "mib", kinds, tables.methods, tooltip)
     peaks = (
         vega.rows("costs", *CASE)
         .mark_tick(thickness=3, size=30, color="#000000", opacity=1)
@@ -70,10 +70,10 @@ def bytes_section(tables: Tables) -> Section:
         )
     )
     chart = Chart(
-        name="ledger",
+        name="memory_breakdown",
         title="Training memory by kind",
         unit="MiB; the black tick is the measured peak",
-        sources=("ledger", "costs"),
+        sources=("memory_breakdown", "costs"),
         spec=vega.layered(
             bars,
             peaks,

@@ -192,9 +192,9 @@ def phases(report: Report) -> str:
     return markdown(["network, batch, method", *names], rows)
 
 
-def ledger(report: Report) -> str:
+def memory_breakdown(report: Report) -> str:
     """Return a row per network, batch size and method: percent of training memory by kind."""
-    table = report.tables["ledger"]
+    table = report.tables["memory_breakdown"]
     kinds = list(dict.fromkeys(table["kind"]))
     rows = []
     for keys, group in table.groupby([*POINT, "method"], sort=False):

@@ -79,7 +79,7 @@ def make_tables() -> dict[str, list[dict[str, object]]]:
             for phase in ("forward", "backward"):
                 add("phases", **case, phase=phase, seconds=ratio, share=0.5)
             for kind in ("weights", "saved_activations"):
-                add("ledger", **case, kind=kind, mib=width * ratio, percent_of_peak=50)
+                add("memory_breakdown", **case, kind=kind, mib=width * ratio, percent_of_peak=50)
             for sample in range(500):
                 mib = 900 if sample == 251 else 100 * ratio
                 add("memory_curve", **case, seconds=sample / 50 - 1, process_memory_mib=mib)
@@ -308,7 +308,14 @@ def test_every_chart_is_drawn(opened: Page, tmp_path: Path) -> None:
 
 def test_the_switches_change_what_is_shown(opened: Page) -> None:
     names = (
-        *("epoch-seconds", "accuracy", "tradeoff-epoch", "ledger", "training-time", "confusion"),
+        *(
+            "epoch-seconds",
+            "accuracy",
+            "tradeoff-epoch",
+            "memory_breakdown",
+            "training-time",
+            "confusion",
+        ),
         *("inference", "scaling-depth-epoch"),
     )
 
@@ -324,7 +331,12 @@ def test_the_switches_change_what_is_shown(opened: Page) -> None:
     opened.focus('input[name="architecture"]:checked')
     opened.keyboard.press("ArrowRight")
     second = printable()
-    assert changed(second, first) == {"epoch-seconds", "accuracy", "ledger", "training-time"}
+    assert changed(second, first) == {
+        "epoch-seconds",
+        "accuracy",
+        "memory_breakdown",
+        "training-time",
+    }
     assert opened.inner_text(".answer") != answer
     # Not measured for this architecture: the page says so, and shows no stale chart.
     assert opened.locator("#inference .absent").is_visible()
@@ -332,7 +344,7 @@ def test_the_switches_change_what_is_shown(opened: Page) -> None:
 
     opened.locator('label:has(input[value="20"])').click()
     third = printable()
-    assert changed(third, second) == {"epoch-seconds", "tradeoff-epoch", "ledger"}
+    assert changed(third, second) == {"epoch-seconds", "tradeoff-epoch", "memory_breakdown"}
 
     opened.locator('label:has(input[value="mlp-8"])').click()
     opened.locator('label:has(input[name="threads"][value="2"])').click()

@@ -11,17 +11,17 @@ from pipeline.report.figures.style import PART_COLOURS, in_order, panels
 CASE = ["architecture", "batch_size"]
 
 
-def draw_ledger(ledger: pd.DataFrame, costs: pd.DataFrame) -> Figure:
-    """Draw the byte ledger: a panel an architecture and batch size, a tick at the peak."""
-    figure, axes = _stacked(ledger, "kind", "mib", "MiB")
+def draw_memory_breakdown(breakdown: pd.DataFrame, costs: pd.DataFrame) -> Figure:
+    """Draw the memory breakdown: a panel an architecture and batch size, a tick at the peak."""
+    figure, axes = _stacked(breakdown, "kind", "mib", "MiB")
     peaks = costs.set_index([*CASE, "method"])["training_memory_mib"]
-    methods = in_order(ledger["method"])
+    methods = in_order(breakdown["method"])
     for (architecture, batch), ax in axes.items():
         for position, method in enumerate(methods):
             peak = float(peaks[architecture, batch, method])
             ax.hlines(peak, position - 0.4, position + 0.4, color="#000000")
     peak_line = Line2D([], [], color="#000000", label="measured peak")
-    _legend(figure, ledger, "kind", [peak_line])
+    _legend(figure, breakdown, "kind", [peak_line])
     return figure
 
 
