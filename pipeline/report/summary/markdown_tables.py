@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.names import BASELINE, NUMKONG, PACKED, TORCH
+from pipeline.report.columns import POINT
 from pipeline.report.markdown import markdown
 from pipeline.report.report import Report, accuracy_lost, find_row
 from pipeline.report.statistics import Estimate, read_estimate
-from pipeline.report.tables import POINT
 from pipeline.report.text import (
     format_number,
     plural,
