@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 # The install is not editable. A stage runs the Python code of the folder it is started in, which
 # may be a copy that DVC makes for an experiment. The compiled kernels come from the environment.
-KERNELS := CMakeLists.txt $(shell find kernels -name '*.[ch]pp')
+KERNELS := kernels/CMakeLists.txt $(shell find kernels -name '*.[ch]pp')
 
 .PHONY: reproduce readme ablation test lint constraints
 

@@ -36,8 +36,8 @@ inline std::string name_of(Type type) {
   return kind + std::to_string(8 * type.size);
 }
 
-inline constexpr std::size_t kMostAxes = 3;
-using Shape = std::array<std::size_t, kMostAxes>;
+inline constexpr std::size_t kMaxAxes = 3;
+using Shape = std::array<std::size_t, kMaxAxes>;
 
 // Whatever the type of its elements.
 struct AnyView {

@@ -1,7 +1,7 @@
 // Which form of the kernels runs: chosen at run time, forced by BINARY_KERNELS.
 #pragma once
 
-#include "exact.hpp"
+#include "float_products.hpp"
 #include "normalization.hpp"
 #include "optimizers.hpp"
 #include "packing.hpp"
@@ -17,7 +17,7 @@ struct InstructionSet {
   const packing::Kernels* packing;
   const products::Kernels* products;
   const pixels::Kernels* pixels;
-  const exact::Kernels* exact;
+  const float_products::Kernels* float_products;
   const normalization::Kernels* normalization;
   const rounding::Kernels* rounding;
   const optimizers::Kernels* optimizers;

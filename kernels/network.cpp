@@ -54,7 +54,7 @@ Network::Network(const std::vector<LayerBits>& layers, std::size_t passes,
                     limits.begin() + static_cast<std::ptrdiff_t>(pass * panels * kPanel));
       }
     }
-    const std::size_t narrow = i == 0 ? products::kMostIntsNarrow : products::kMostBitsNarrow;
+    const std::size_t narrow = i == 0 ? products::kMaxIntsNarrow : products::kMaxBitsNarrow;
     layers_.push_back({bits.inputs, bits.outputs, panels, bits.inputs > narrow,
                        std::move(weights), std::move(limits)});
   }
@@ -78,16 +78,16 @@ void Network::scores(const InstructionSet& set, IntRows images, std::size_t coun
 
 void Network::tile(const InstructionSet& set, IntRows images, std::size_t begin, std::size_t end,
                    float* out) const {
-  const std::size_t most = std::min(kTile, end - begin);
+  const std::size_t max = std::min(kTile, end - begin);
   std::size_t sums_bytes = 0, bits_bytes = 0;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     if (i > 0) sums_bytes = std::max(sums_bytes, bytes_of_sums(i));
     bits_bytes = std::max(bits_bytes, bytes_for(layers_[i].outputs));
   }
-  const AlignedBytes first_sums(most * bytes_of_sums(0)), sums(most * sums_bytes);
-  const AlignedBytes bits(most * bits_bytes);
-  for (std::size_t first = begin; first < end; first += most) {
-    const std::size_t rows = std::min(most, end - first);
+  const AlignedBytes first_sums(max * bytes_of_sums(0)), sums(max * sums_bytes);
+  const AlignedBytes bits(max * bits_bytes);
+  for (std::size_t first = begin; first < end; first += max) {
+    const std::size_t rows = std::min(max, end - first);
     IntRows part = images;
     part.data += first * images.stride;
     const Layer& pixels = layers_.front();

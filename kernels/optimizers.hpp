@@ -26,7 +26,7 @@ struct Adam {
 //   32  float32;
 //   16  weights in int16, in units of 2^-15; moments in bfloat16, of which m is rounded to nearest
 //       (ties away from 0);
-//    8  weights as for 16; moments in 8-bit floats (generic/optimizers.hpp).
+//    8  weights as for 16; moments in 8-bit floats (portable/optimizers.hpp).
 // What is rounded and not said to be rounded to nearest is rounded stochastically, for its steps can
 // be smaller than half a unit: with 16 bits of state to 1/256 of a unit, with 8 to 1/65536.
 struct State {

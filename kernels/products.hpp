@@ -14,10 +14,10 @@
 namespace kernels::products {
 
 // The most elements (K) whose sums fit an output of int32 or int16.
-inline constexpr std::size_t kMostBits = (std::size_t{1} << 31) - 1;
-inline constexpr std::size_t kMostBitsNarrow = (std::size_t{1} << 15) - 1;
-inline constexpr std::size_t kMostInts = kMostBits / 128;
-inline constexpr std::size_t kMostIntsNarrow = kMostBitsNarrow / 15;
+inline constexpr std::size_t kMaxBits = (std::size_t{1} << 31) - 1;
+inline constexpr std::size_t kMaxBitsNarrow = (std::size_t{1} << 15) - 1;
+inline constexpr std::size_t kMaxInts = kMaxBits / 128;
+inline constexpr std::size_t kMaxIntsNarrow = kMaxBitsNarrow / 15;
 
 struct Range {
   std::size_t row_begin, row_end, panel_begin, panel_end;

@@ -10,9 +10,9 @@
 
 namespace kernels::rounding {
 
-// The factors of a panel's 32 columns: their largest absolute value over `most`, 0 for a column
+// The factors of a panel's 32 columns: their largest absolute value over `max`, 0 for a column
 // of zeros.
-using ColumnFactors = void (*)(const float* panel, std::size_t rows, int most, float* factors);
+using ColumnFactors = void (*)(const float* panel, std::size_t rows, int max, float* factors);
 
 // A panel of (rows, 32) to columns of int8: column c is `stride` bytes from column c - 1, zero
 // past the rows up to a multiple of 32. Columns from `valid` on are not written.
@@ -23,7 +23,7 @@ using RoundColumns = void (*)(const float* panel, std::size_t rows, const float*
 // Rows [begin, end) of (panels, rows, 32) to (rows, stride) int8, with a factor a row; begin is
 // even. Columns from `columns` on count for nothing and become 0.
 using RoundRows = void (*)(const float* matrix, std::size_t rows, std::size_t columns,
-                           std::size_t begin, std::size_t end, int most, Draw draw,
+                           std::size_t begin, std::size_t end, int max, Draw draw,
                            std::int8_t* out, std::size_t stride, float* factors);
 
 // A row of latent weights to bits: the sign of the weight plus `noise` times a random number in

@@ -114,7 +114,7 @@ inline Floats absolute(Floats v) {
 }
 inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
 inline Floats lesser(Floats a, Floats b) { return a < b ? a : b; }
-inline Floats limited(Floats v, Floats most) { return larger(lesser(v, most), -most); }
+inline Floats limited(Floats v, Floats max) { return larger(lesser(v, max), -max); }
 
 inline Floats square_root(Floats v) {
 #if defined(__AVX512F__)

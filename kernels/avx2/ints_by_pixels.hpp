@@ -22,18 +22,18 @@ namespace {
 // Rows that are multiplied together: four sums, one pair's pixels and the products in registers.
 // With 128 pairs their integers are 16 KiB, half of the first-level cache.
 constexpr std::size_t kRowBlock = 64;
-constexpr std::size_t kMostPairs = 128;
+constexpr std::size_t kMaxPairs = 128;
 constexpr std::size_t kPairBytes = 2 * kRowBlock;
 
-// How many pairs of samples add up in 16 bits: two products each, of at most 15 most.
-std::size_t pairs_of_chunk(int most) {
-  return smaller(kMostPairs, static_cast<std::size_t>(32767 / (2 * 15 * most)));
+// How many pairs of samples add up in 16 bits: two products each, of at most 15 times `max`.
+std::size_t pairs_of_chunk(int max) {
+  return smaller(kMaxPairs, static_cast<std::size_t>(32767 / (2 * 15 * max)));
 }
 
 // The pairs of samples that a pixel is multiplied with, of those of a chunk.
 struct PixelPairs {
-  std::uint16_t pixels[kMostPairs + kEight];  // of both samples, a byte each
-  std::uint16_t pairs[kMostPairs + kEight];
+  std::uint16_t pixels[kMaxPairs + kEight];  // of both samples, a byte each
+  std::uint16_t pairs[kMaxPairs + kEight];
   std::size_t count;
 };
 
@@ -167,18 +167,18 @@ void write_block(const std::int16_t* sums, std::size_t rows, std::int32_t* out,
   }
 }
 
-void ints_by_pixels(const std::int8_t* a, std::size_t stride, int most, IntRows x,
+void ints_by_pixels(const std::int8_t* a, std::size_t stride, int max, IntRows x,
                     std::size_t elements, Output out, products::Range range) {
-  const std::size_t most_pairs = smaller(pairs_of_chunk(most), (elements + 1) / 2);
+  const std::size_t max_pairs = smaller(pairs_of_chunk(max), (elements + 1) / 2);
   const std::size_t rows = range.row_end - range.row_begin;
   const std::size_t blocks = (rows + kRowBlock - 1) / kRowBlock;
-  const Scratch<std::uint8_t> integers(blocks * most_pairs * kPairBytes);
-  const Scratch<std::uint16_t> pixels(most_pairs * kPanel);
+  const Scratch<std::uint8_t> integers(blocks * max_pairs * kPairBytes);
+  const Scratch<std::uint16_t> pixels(max_pairs * kPanel);
   const Scratch<PixelPairs> lists(kPanel);
   const Scratch<std::int16_t> sums(kPanel * kRowBlock);
   // A chunk's rows of pixels lie anywhere in the dataset: once read, they serve all panels.
-  for (std::size_t begin = 0; begin < elements; begin += 2 * most_pairs) {
-    const std::size_t end = smaller(elements, begin + 2 * most_pairs);
+  for (std::size_t begin = 0; begin < elements; begin += 2 * max_pairs) {
+    const std::size_t end = smaller(elements, begin + 2 * max_pairs);
     const std::size_t pairs = (end - begin + 1) / 2;
     prefetch(x, begin, end);
     interleave_rows(a + range.row_begin * stride, stride, begin, end, rows, pairs,

@@ -5,7 +5,7 @@
 // | vcmpps ymm           | 8 signs to masks            | 3, 2 of 4             | 4, p01                  |
 // | vmovmskps            | 8 masks to a byte           | 5, 1 of 4             | 2, p0                   |
 // | vpmovmskb ymm        | 32 top bits to a word       | 6, 1 of 4             | 2, p0                   |
-#include "../generic/packing.hpp"
+#include "../portable/packing.hpp"
 
 #include "common.hpp"
 

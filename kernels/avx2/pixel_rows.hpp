@@ -11,7 +11,7 @@ namespace {
 // Partial sums are at most 60: those of four groups fit a byte.
 constexpr std::size_t kGroupsUntilWide = 4;
 // So many groups of a row at a time: their sums, at most 60 each, and their offsets fit 16 bits.
-constexpr std::size_t kMostGroups = 392;
+constexpr std::size_t kMaxGroups = 392;
 // Rows whose tables are made before the panels are read: half a second-level cache of 512 KiB at
 // most, and a quarter of it with 784 pixels of which half are 0.
 constexpr std::size_t kTableRows = 32;
@@ -77,23 +77,23 @@ struct BlockSums {
 template <typename Form>
 void multiply_pixels(IntRows x, std::size_t elements, GroupOperand b, Output out,
                      products::Range range, const Form& form) {
-  const std::size_t most_blocks = (smaller(b.groups, kMostGroups) * kGroup + kBlock - 1) / kBlock;
-  const std::size_t most_tables = most_blocks * kBlock / kGroup + kSlack;
-  const Scratch<std::uint8_t> nibbles(most_blocks * kBlock / 2);
-  const Scratch<std::uint8_t> tables(kTableRows * most_tables * kTable);
-  const Scratch<std::uint16_t> offsets(kTableRows * most_tables);
-  const Scratch<std::uint16_t> kept(most_tables);
+  const std::size_t max_blocks = (smaller(b.groups, kMaxGroups) * kGroup + kBlock - 1) / kBlock;
+  const std::size_t max_tables = max_blocks * kBlock / kGroup + kSlack;
+  const Scratch<std::uint8_t> nibbles(max_blocks * kBlock / 2);
+  const Scratch<std::uint8_t> tables(kTableRows * max_tables * kTable);
+  const Scratch<std::uint16_t> offsets(kTableRows * max_tables);
+  const Scratch<std::uint16_t> kept(max_tables);
   Row rows[kTableRows];
   for (std::size_t row = range.row_begin; row < range.row_end; row += kTableRows) {
     const std::size_t count = smaller(kTableRows, range.row_end - row);
     prefetch(x, row + count, smaller(row + count + kTableRows, range.row_end));
-    for (std::size_t group = 0; group < b.groups; group += kMostGroups) {
-      const std::size_t groups = smaller(kMostGroups, b.groups - group);
+    for (std::size_t group = 0; group < b.groups; group += kMaxGroups) {
+      const std::size_t groups = smaller(kMaxGroups, b.groups - group);
       const std::size_t blocks = (groups * kGroup + kBlock - 1) / kBlock;
       const std::size_t first = group * kGroup;
       for (std::size_t r = 0; r < count; ++r) {
-        rows[r].tables = tables.get() + r * most_tables * kTable;
-        rows[r].offsets = offsets.get() + r * most_tables;
+        rows[r].tables = tables.get() + r * max_tables * kTable;
+        rows[r].offsets = offsets.get() + r * max_tables;
         read_nibbles(x, row + r, first, blocks * kBlock, smaller(elements, first + groups * kGroup),
                      form, nibbles.get());
         form.keep(nibbles.get(), blocks, kept.get(), rows[r]);

@@ -22,12 +22,12 @@ constexpr std::size_t kQuad = 4;
 constexpr std::size_t kTileRows = 8;
 // Quads of samples until the sums go out. Their pixels are 16 KiB, which stay in the first-level
 // cache while all rows pass over them.
-constexpr std::size_t kMostQuads = 128;
+constexpr std::size_t kMaxQuads = 128;
 
 // Quads of samples whose pixels of a panel are not all 0.
 struct Quads {
-  Scratch<std::uint8_t> pixels{kMostQuads * kOfPanel * kRegister};  // (quads, registers, 64)
-  Scratch<std::uint16_t> first{kMostQuads};  // each one's first sample, from the chunk's on
+  Scratch<std::uint8_t> pixels{kMaxQuads * kOfPanel * kRegister};  // (quads, registers, 64)
+  Scratch<std::uint16_t> first{kMaxQuads};  // each one's first sample, from the chunk's on
   std::size_t count = 0;
 };
 
@@ -88,8 +88,8 @@ void ints_by_pixels(const std::int8_t* a, std::size_t stride, int, IntRows x,
                     std::size_t elements, Output out, products::Range range) {
   Quads quads;
   // A chunk's rows of pixels lie anywhere in the dataset: once read, they serve all panels.
-  for (std::size_t begin = 0; begin < elements; begin += kMostQuads * kQuad) {
-    const std::size_t end = smaller(elements, begin + kMostQuads * kQuad);
+  for (std::size_t begin = 0; begin < elements; begin += kMaxQuads * kQuad) {
+    const std::size_t end = smaller(elements, begin + kMaxQuads * kQuad);
     prefetch(x, begin, end);
     for (std::size_t panel = range.panel_begin; panel < range.panel_end; ++panel) {
       gather_quads(x, begin, end, panel, quads);

@@ -27,7 +27,7 @@ constexpr std::size_t kTileRows = 4;
 // Elements in a 32-bit lane, and lanes until the sums go out: what is read of two panels, 16 KiB,
 // then stays in the first-level cache while every tile of rows reads it.
 constexpr std::size_t kWordBytes = 4;
-constexpr std::size_t kMostWords = 64;
+constexpr std::size_t kMaxWords = 64;
 
 // Bytes [begin, begin + 4 words) of panels to (words, registers, 64): a lane an output. Bytes past
 // the panels' last are 0.
@@ -108,8 +108,8 @@ void xor_tile(const std::uint8_t* a, std::size_t stride, std::size_t bytes,
 template <std::size_t Panels>
 void xor_panels(const std::uint8_t* a, std::size_t elements, PanelOperand b, std::size_t panel,
                 Range range, std::uint8_t* words, Output out) {
-  for (std::size_t begin = 0; begin < b.bytes; begin += kMostWords * kWordBytes) {
-    const std::size_t bytes = smaller(b.bytes - begin, kMostWords * kWordBytes);
+  for (std::size_t begin = 0; begin < b.bytes; begin += kMaxWords * kWordBytes) {
+    const std::size_t bytes = smaller(b.bytes - begin, kMaxWords * kWordBytes);
     gather_words<Panels>(b, panel, begin, (bytes + kWordBytes - 1) / kWordBytes, words);
     // K goes in with the first part.
     const int base = begin == 0 ? static_cast<int>(elements) : 0;
@@ -127,7 +127,7 @@ void xor_panels(const std::uint8_t* a, std::size_t elements, PanelOperand b, std
 
 void bits_by_bits(const std::uint8_t* a, std::size_t elements, PanelOperand b, Output out,
                   Range range) {
-  const Scratch<std::uint8_t> words(kMostWords * 2 * kOfPanel * kRegister);
+  const Scratch<std::uint8_t> words(kMaxWords * 2 * kOfPanel * kRegister);
   std::size_t panel = range.panel_begin;
   for (; panel + 2 <= range.panel_end; panel += 2) {
     xor_panels<2>(a, elements, b, panel, range, words.get(), out);
@@ -142,7 +142,7 @@ constexpr std::size_t kQuadElements = 16;
 constexpr std::size_t kQuadBytes = 2;
 // Until the sums go out: the indices of two panels are then 16 KiB, as above, and the tables of
 // kTableRows rows 128 KiB, a part of the second-level cache.
-constexpr std::size_t kMostQuads = 64;
+constexpr std::size_t kMaxQuads = 64;
 constexpr std::size_t kTableRows = 32;
 
 // The tables of 32 elements, of absolute value at most 15, in two registers: entry 16 g + i is the
@@ -226,7 +226,7 @@ void int_tile(const std::uint8_t* tables, std::size_t quads, const std::uint8_t*
     __m512i of_rows[Rows];
 #pragma GCC unroll 4
     for (std::size_t r = 0; r < Rows; ++r) {
-      of_rows[r] = held(_mm512_load_si512(tables + (r * kMostQuads + quad) * kRegister));
+      of_rows[r] = held(_mm512_load_si512(tables + (r * kMaxQuads + quad) * kRegister));
     }
 #pragma GCC unroll 4
     for (std::size_t v = 0; v < kRegisters; ++v) {
@@ -259,26 +259,26 @@ struct IntTiles : IntProduct {
     const bool added = add || begin > 0;
     std::size_t r = 0;
     for (; r + kTileRows <= rows; r += kTileRows) {
-      int_tile<kTileRows, Panels>(tables + r * kMostQuads * kRegister, quads, indices, weight,
+      int_tile<kTileRows, Panels>(tables + r * kMaxQuads * kRegister, quads, indices, weight,
                                   added, out, row + r, panel);
     }
     for (; r < rows; ++r) {
-      int_tile<1, Panels>(tables + r * kMostQuads * kRegister, quads, indices, weight, added, out,
+      int_tile<1, Panels>(tables + r * kMaxQuads * kRegister, quads, indices, weight, added, out,
                           row + r, panel);
     }
   }
 
   void run() const {
-    const Scratch<std::uint8_t> tables(kTableRows * kMostQuads * kRegister);
-    const Scratch<std::uint8_t> indices(kMostQuads * 2 * kOfPanel * kRegister);
+    const Scratch<std::uint8_t> tables(kTableRows * kMaxQuads * kRegister);
+    const Scratch<std::uint8_t> indices(kMaxQuads * 2 * kOfPanel * kRegister);
     const std::size_t all_quads = (elements + kQuadElements - 1) / kQuadElements;
     for (std::size_t row = range.row_begin; row < range.row_end; row += kTableRows) {
       const std::size_t rows = smaller(kTableRows, range.row_end - row);
       prefetch(a, row + rows, smaller(row + rows + kTableRows, range.row_end));
-      for (std::size_t begin = 0; begin < all_quads; begin += kMostQuads) {
-        const std::size_t quads = smaller(kMostQuads, all_quads - begin);
+      for (std::size_t begin = 0; begin < all_quads; begin += kMaxQuads) {
+        const std::size_t quads = smaller(kMaxQuads, all_quads - begin);
         for (std::size_t r = 0; r < rows; ++r) {
-          std::uint8_t* to = tables.get() + r * kMostQuads * kRegister;
+          std::uint8_t* to = tables.get() + r * kMaxQuads * kRegister;
           // Two quads at a time: with an odd number, the last table is of zeros.
           for (std::size_t quad = 0; quad < quads; quad += 2) {
             maker.make(elements_of(a.row(row + r), a.form, (begin + quad) * kQuadElements, elements),

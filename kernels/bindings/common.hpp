@@ -35,7 +35,7 @@ inline const kernels::InstructionSet& chosen(const std::string& name) {
 // The whole number behind `object`, of a range whose ends `range` writes out. nanobind would refuse
 // a number that is negative or too large without naming it. Throws TypeError or ValueError that
 // begin with `name`.
-inline long long to_integer(nb::handle object, const char* name, long long least, long long most,
+inline long long to_integer(nb::handle object, const char* name, long long least, long long max,
                             const char* range) {
   const nb::object integer = nb::steal(PyNumber_Index(object.ptr()));
   if (!integer.is_valid()) {
@@ -44,7 +44,7 @@ inline long long to_integer(nb::handle object, const char* name, long long least
   }
   int overflow = 0;
   const long long value = PyLong_AsLongLongAndOverflow(integer.ptr(), &overflow);
-  if (overflow != 0 || value < least || value > most) {
+  if (overflow != 0 || value < least || value > max) {
     throw nb::value_error((std::string(name) + " must be in " + range).c_str());
   }
   return value;

@@ -141,7 +141,7 @@ void normalize_backward(nb::handle s_object, nb::handle batch_object, nb::handle
   });
 }
 
-void round_columns(nb::handle g_object, nb::handle columns_object, nb::handle most_object,
+void round_columns(nb::handle g_object, nb::handle columns_object, nb::handle max_object,
                    nb::handle out_object, nb::handle factors_object, DrawTuple draw,
                    nb::handle first_panel_object, nb::handle threads, const std::string& name) {
   const auto g = check<const float>(g_object, "g", 3);
@@ -151,7 +151,7 @@ void round_columns(nb::handle g_object, nb::handle columns_object, nb::handle mo
   if (columns == 0 || panels_for(columns) != panels) {
     throw nb::value_error("columns does not fit the panels of g");
   }
-  const auto most = static_cast<int>(to_integer(most_object, "most", 1, 127, "1..127"));
+  const auto max = static_cast<int>(to_integer(max_object, "max", 1, 127, "1..127"));
   const std::size_t first_panel = to_count(first_panel_object, "first_panel");
   const auto out = check<std::int8_t>(out_object, "out", 2);
   require(out.shape, 0, columns, "out");
@@ -164,14 +164,14 @@ void round_columns(nb::handle g_object, nb::handle columns_object, nb::handle mo
   kernels::for_each(panels, team, [&](std::size_t p) {
     const float* panel = g.data + p * rows * kPanel;
     float* of_panel = factors.data + p * kPanel;
-    rounding->column_factors(panel, rows, most, of_panel);
+    rounding->column_factors(panel, rows, max, of_panel);
     rounding->round_columns(panel, rows, of_panel, to_draw(draw), first_panel + p,
                             kernels::rows_in_panel(p, columns),
                             out.data + p * kPanel * out.shape[1], out.shape[1]);
   });
 }
 
-void round_rows(nb::handle g_object, nb::handle columns_object, nb::handle most_object,
+void round_rows(nb::handle g_object, nb::handle columns_object, nb::handle max_object,
                 nb::handle out_object, nb::handle factors_object, DrawTuple draw,
                 nb::handle threads, const std::string& name) {
   const auto g = check<const float>(g_object, "g", 3);
@@ -181,7 +181,7 @@ void round_rows(nb::handle g_object, nb::handle columns_object, nb::handle most_
   if (columns == 0 || panels_for(columns) != panels) {
     throw nb::value_error("columns does not fit the panels of g");
   }
-  const auto most = static_cast<int>(to_integer(most_object, "most", 1, 127, "1..127"));
+  const auto max = static_cast<int>(to_integer(max_object, "max", 1, 127, "1..127"));
   const auto out = check<std::int8_t>(out_object, "out", 2);
   require(out.shape, 0, rows, "out");
   require(out.shape, 1, panels * kPanel, "out");
@@ -191,7 +191,7 @@ void round_rows(nb::handle g_object, nb::handle columns_object, nb::handle most_
   const int team = checked_team(threads, panels * rows * kPanel, kernels::kSumsNormalized);
   nb::gil_scoped_release unlocked;
   kernels::for_each_part(rows, 2, team, [&](std::size_t begin, std::size_t end) {
-    rounding->round_rows(g.data, rows, columns, begin, end, most, to_draw(draw), out.data,
+    rounding->round_rows(g.data, rows, columns, begin, end, max, to_draw(draw), out.data,
                          out.shape[1], factors.data);
   });
 }
@@ -244,13 +244,13 @@ void bind_layers(nb::module_& m) {
         "From the gradient of the normalized activations (or of their bits: masked), (panels,\n"
         "rows, 32) int16, int32 or float32 times factor, (rows) float32 or None, to that of s,\n"
         "out, float32, and of gain and bias, (panels, 2, 32) float32.");
-  m.def("round_columns", &round_columns, "g"_a, "columns"_a, "most"_a, "out"_a, "factors"_a,
+  m.def("round_columns", &round_columns, "g"_a, "columns"_a, "max"_a, "out"_a, "factors"_a,
         "draw"_a, "first_panel"_a = 0, nb::kw_only(), "threads"_a = 1, "instruction_set"_a = "",
-        "Round g, (panels, rows, 32) float32, stochastically to integers of at most `most`, with\n"
+        "Round g, (panels, rows, 32) float32, stochastically to integers of at most `max`, with\n"
         "a factor a column: out, (columns, rows padded to a multiple of 32) int8, transposed.");
-  m.def("round_rows", &round_rows, "g"_a, "columns"_a, "most"_a, "out"_a, "factors"_a, "draw"_a,
+  m.def("round_rows", &round_rows, "g"_a, "columns"_a, "max"_a, "out"_a, "factors"_a, "draw"_a,
         nb::kw_only(), "threads"_a = 1, "instruction_set"_a = "",
-        "Round g, (panels, rows, 32) float32, stochastically to integers of at most `most`, with\n"
+        "Round g, (panels, rows, 32) float32, stochastically to integers of at most `max`, with\n"
         "a factor a row: out, (rows, 32 panels) int8.");
   m.def("softmax_gradient", &softmax_gradient, "s"_a, "batch"_a, "labels"_a, "classes"_a, "out"_a,
         nb::kw_only(), "smoothing"_a = 0.0F, "threads"_a = 1,

@@ -25,9 +25,9 @@ std::vector<float> check_floats(nb::handle object, const char* name, std::size_t
   return {array.data, array.data + size};
 }
 
-void check_inputs(std::size_t inputs, std::size_t most) {
-  if (inputs == 0 || inputs > most) {
-    throw nb::value_error(("inputs must be in 1.." + std::to_string(most)).c_str());
+void check_inputs(std::size_t inputs, std::size_t max) {
+  if (inputs == 0 || inputs > max) {
+    throw nb::value_error(("inputs must be in 1.." + std::to_string(max)).c_str());
   }
 }
 
@@ -59,7 +59,7 @@ void build(PackedNetwork* self, nb::handle levels_object,
   std::vector<std::vector<std::int32_t>> below;
   std::size_t passes = 1;
   for (std::size_t i = 0; i < bits.size(); ++i) {
-    check_inputs(inputs[i], i == 0 ? kernels::products::kMostInts : kernels::products::kMostBits);
+    check_inputs(inputs[i], i == 0 ? kernels::products::kMaxInts : kernels::products::kMaxBits);
     const auto rows = check<const std::uint8_t>(bits[i], "bits", 2);
     require(rows.shape, 1, bytes_for(inputs[i]), "bits");
     if (i > 0 && inputs[i] != layers.back().outputs) {

@@ -57,15 +57,15 @@ PanelOperand check_panels(nb::handle object, std::size_t elements, std::size_t p
   return {b.data, b.shape[1]};
 }
 
-void check_elements(std::size_t elements, std::size_t most) {
-  if (elements == 0 || elements > most) {
-    throw nb::value_error(("elements must be in 1.." + std::to_string(most)).c_str());
+void check_elements(std::size_t elements, std::size_t max) {
+  if (elements == 0 || elements > max) {
+    throw nb::value_error(("elements must be in 1.." + std::to_string(max)).c_str());
   }
 }
 
-std::size_t to_elements(nb::handle object, std::size_t most) {
+std::size_t to_elements(nb::handle object, std::size_t max) {
   const std::size_t elements = to_count(object, "elements");
-  check_elements(elements, most);
+  check_elements(elements, max);
   return elements;
 }
 
@@ -103,10 +103,10 @@ void run(const Target& target, std::size_t elements, nb::handle threads, Work wo
 void bits_by_bits(nb::handle a_object, nb::handle b_object, nb::handle elements_object,
                   nb::handle out_object, nb::handle threads, const std::string& name) {
   const auto a = check<const std::uint8_t>(a_object, "a", 2);
-  const std::size_t elements = to_elements(elements_object, kernels::products::kMostBits);
+  const std::size_t elements = to_elements(elements_object, kernels::products::kMaxBits);
   require(a.shape, 1, bytes_for(elements), "a");
   const Target target =
-      check_integer_target(out_object, elements, kernels::products::kMostBitsNarrow);
+      check_integer_target(out_object, elements, kernels::products::kMaxBitsNarrow);
   require(a.shape, 0, target.rows, "a");
   const auto b = check_panels(b_object, elements, target.panels);
   const auto* products = chosen(name).products;
@@ -119,12 +119,12 @@ void pixels_by_bits(nb::handle x_object, nb::handle b_object, nb::handle element
                     nb::handle out_object, Index index, nb::handle threads,
                     const std::string& name) {
   const auto x = check_nibbles(x_object, "x", index);
-  const std::size_t elements = to_elements(elements_object, kernels::products::kMostInts);
+  const std::size_t elements = to_elements(elements_object, kernels::products::kMaxInts);
   if (x.rows.stride * 2 < elements) {
     throw nb::value_error("x must have a byte for 2 elements on axis 1");
   }
   const Target target =
-      check_integer_target(out_object, elements, kernels::products::kMostIntsNarrow);
+      check_integer_target(out_object, elements, kernels::products::kMaxIntsNarrow);
   if (x.count != target.rows) throw nb::value_error("out must have a row for each row of x");
   const auto b = check_panels(b_object, elements, target.panels);
   const auto* pixels = chosen(name).pixels;
@@ -145,14 +145,14 @@ void pixels_by_bits(nb::handle x_object, nb::handle b_object, nb::handle element
 }
 
 void gradients_by_bits(nb::handle a_object, nb::handle b_object, nb::handle elements_object,
-                       nb::handle most_object, nb::handle out_object, nb::handle threads,
+                       nb::handle max_object, nb::handle out_object, nb::handle threads,
                        const std::string& name) {
   const auto a = check<const std::int8_t>(a_object, "a", 2);
-  const std::size_t elements = to_elements(elements_object, kernels::products::kMostInts);
+  const std::size_t elements = to_elements(elements_object, kernels::products::kMaxInts);
   if (a.shape[1] < elements) throw nb::value_error("a must have the elements on axis 1");
-  const auto most = static_cast<int>(to_integer(most_object, "most", 1, 112, "1..112"));
+  const auto max = static_cast<int>(to_integer(max_object, "max", 1, 112, "1..112"));
   const Target target = check_integer_target(
-      out_object, elements * static_cast<std::size_t>(most), kernels::products::kMostBitsNarrow);
+      out_object, elements * static_cast<std::size_t>(max), kernels::products::kMaxBitsNarrow);
   require(a.shape, 0, target.rows, "a");
   const auto b = check_panels(b_object, elements, target.panels);
   const auto* products = chosen(name).products;
@@ -163,7 +163,7 @@ void gradients_by_bits(nb::handle a_object, nb::handle b_object, nb::handle elem
     const auto multiply = [&](Form form, int weight, bool add) {
       products->ints_by_bits({rows(form), elements, b, weight, add, target.output, range});
     };
-    if (most <= 7) {
+    if (max <= 7) {
       multiply(Form::small, 1, false);
     } else {
       multiply(Form::low, 1, false);
@@ -172,16 +172,16 @@ void gradients_by_bits(nb::handle a_object, nb::handle b_object, nb::handle elem
   });
 }
 
-void gradients_by_pixels(nb::handle a_object, nb::handle x_object, nb::handle most_object,
+void gradients_by_pixels(nb::handle a_object, nb::handle x_object, nb::handle max_object,
                          nb::handle out_object, Index index, nb::handle threads,
                          const std::string& name) {
   const auto a = check<const std::int8_t>(a_object, "a", 2);
   const auto x = check_nibbles(x_object, "x", index);
-  check_elements(x.count, kernels::pixels::kMostElements);
+  check_elements(x.count, kernels::pixels::kMaxElements);
   if (a.shape[1] % 4 != 0 || a.shape[1] < x.count) {
     throw nb::value_error("a must have the rows of x, padded to a multiple of 4, on axis 1");
   }
-  const auto most = static_cast<int>(to_integer(most_object, "most", 1, 127, "1..127"));
+  const auto max = static_cast<int>(to_integer(max_object, "max", 1, 127, "1..127"));
   const Target target = check_integer_target(out_object, 1, 0);
   require(a.shape, 0, target.rows, "a");
   if (x.rows.stride * 2 != target.panels * kPanel) {
@@ -193,7 +193,7 @@ void gradients_by_pixels(nb::handle a_object, nb::handle x_object, nb::handle mo
   const bool by_rows = target.panels < static_cast<std::size_t>(team);
   nb::gil_scoped_release unlocked;
   kernels::divide(target.rows, target.panels, by_rows, team, [&](Range range) {
-    pixels->ints_by_pixels(a.data, a.shape[1], most, x.rows, x.count, target.output, range);
+    pixels->ints_by_pixels(a.data, a.shape[1], max, x.rows, x.count, target.output, range);
   });
 }
 
@@ -208,9 +208,9 @@ void floats_by_bits(nb::handle a_object, nb::handle b_object, nb::handle element
   if (panels_for(b.shape[1] * 8) != target.panels) {
     throw nb::value_error("out must have a panel for 4 bytes of b");
   }
-  const auto* exact = chosen(name).exact;
+  const auto* float_products = chosen(name).float_products;
   run(target, elements, threads, [&](Range range) {
-    exact->floats_by_bits(a.data, a.shape[1], b.data, b.shape[1], elements, target.output, range);
+    float_products->floats_by_bits(a.data, a.shape[1], b.data, b.shape[1], elements, target.output, range);
   });
 }
 
@@ -224,9 +224,9 @@ void floats_by_pixels(nb::handle a_object, nb::handle x_object, nb::handle out_o
   if (x.rows.stride * 2 != target.panels * kPanel) {
     throw nb::value_error("x must have 16 bytes for 32 pixels of out");
   }
-  const auto* exact = chosen(name).exact;
+  const auto* float_products = chosen(name).float_products;
   run(target, x.count, threads, [&](Range range) {
-    exact->floats_by_pixels(a.data, a.shape[1], x.rows, x.count, target.output, range);
+    float_products->floats_by_pixels(a.data, a.shape[1], x.rows, x.count, target.output, range);
   });
 }
 
@@ -244,14 +244,14 @@ void bind_products(nb::module_& m) {
         doc("Multiply pixels x, nibbles (rows, bytes) uint8, those that index (M) int64 names or\n"
             "all, by panels b: int16 or int32.")
             .c_str());
-  m.def("gradients_by_bits", &gradients_by_bits, "a"_a, "b"_a, "elements"_a, "most"_a, "out"_a,
+  m.def("gradients_by_bits", &gradients_by_bits, "a"_a, "b"_a, "elements"_a, "max"_a, "out"_a,
         nb::kw_only(), "threads"_a = 1, "instruction_set"_a = "",
-        doc("Multiply a, (M, at least elements) int8 of absolute value at most `most`, by panels\n"
-            "b: int16 or int32. most: 1 to 112, and 7 takes half the time of 8.")
+        doc("Multiply a, (M, at least elements) int8 of absolute value at most `max`, by panels\n"
+            "b: int16 or int32. max: 1 to 112, and 7 takes half the time of 8.")
             .c_str());
-  m.def("gradients_by_pixels", &gradients_by_pixels, "a"_a, "x"_a, "most"_a, "out"_a,
+  m.def("gradients_by_pixels", &gradients_by_pixels, "a"_a, "x"_a, "max"_a, "out"_a,
         "index"_a = nb::none(), nb::kw_only(), "threads"_a = 1, "instruction_set"_a = "",
-        doc("Multiply a, (M, padded) int8 of absolute value at most `most` (1 to 127), by pixels\n"
+        doc("Multiply a, (M, padded) int8 of absolute value at most `max` (1 to 127), by pixels\n"
             "x, nibbles (rows, 16 panels), those that index names or all: int32.")
             .c_str());
   m.def("floats_by_bits", &floats_by_bits, "a"_a, "b"_a, "elements"_a, "out"_a, nb::kw_only(),

@@ -14,17 +14,17 @@ namespace {
 // Rows that are multiplied together: a sample's pixels serve all.
 constexpr std::size_t kRowsTogether = 4;
 // The pixels of so many samples, a byte each, are 8 KiB.
-constexpr std::size_t kMostSamples = 256;
+constexpr std::size_t kMaxSamples = 256;
 
 // How many products add up in 16 bits.
-std::size_t samples_of_chunk(int most) {
-  return std::min(kMostSamples, static_cast<std::size_t>(32767 / (15 * most)));
+std::size_t samples_of_chunk(int max) {
+  return std::min(kMaxSamples, static_cast<std::size_t>(32767 / (15 * max)));
 }
 
 // Of a chunk's samples, those that count for a panel.
 struct Samples {
-  alignas(kBytes) std::uint8_t pixels[kMostSamples * kPanel];
-  std::uint16_t number[kMostSamples];
+  alignas(kBytes) std::uint8_t pixels[kMaxSamples * kPanel];
+  std::uint16_t number[kMaxSamples];
   std::size_t count;
 };
 
@@ -80,9 +80,9 @@ void multiply_rows(const std::int8_t* a, std::size_t stride, const Samples& list
   for (std::size_t r = 0; r < Rows; ++r) write(out, row + r, panel, sums[r], true, 1, 0, add);
 }
 
-void ints_by_pixels(const std::int8_t* a, std::size_t stride, int most, IntRows x,
+void ints_by_pixels(const std::int8_t* a, std::size_t stride, int max, IntRows x,
                     std::size_t elements, Output out, products::Range range) {
-  const std::size_t samples = samples_of_chunk(most);
+  const std::size_t samples = samples_of_chunk(max);
   const AlignedBytes memory(sizeof(Samples));
   Samples& list = *new (memory.get()) Samples;
   // A chunk's rows of pixels lie anywhere in the dataset: once read, they serve all panels.

@@ -1,5 +1,5 @@
 // Packing with NEON.
-#include "../generic/packing.hpp"
+#include "../portable/packing.hpp"
 
 #include "common.hpp"
 

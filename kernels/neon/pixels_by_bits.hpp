@@ -14,7 +14,7 @@ namespace {
 // Partial sums are at most 60: those of four groups fit a byte.
 constexpr std::size_t kGroupsUntilWide = 4;
 // So many groups of a row at a time: their sums fit 16 bits.
-constexpr std::size_t kMostGroups = 1024;
+constexpr std::size_t kMaxGroups = 1024;
 // Rows whose tables are made before the panels are read: 100 KiB with 784 pixels, half as much if
 // half are 0.
 constexpr std::size_t kTableRows = 32;
@@ -129,18 +129,18 @@ void look_up(const Row& row, const std::uint8_t* block, Sums (&result)[kPanelsOf
 
 void pixels_by_bits(IntRows x, std::size_t elements, GroupOperand b, Output out,
                     products::Range range) {
-  const std::size_t most_groups = std::min(b.groups, kMostGroups) + kGroupsUntilWide;
-  const AlignedBytes tables(kTableRows * most_groups * kBytes);
-  const AlignedBytes offsets(kTableRows * most_groups * sizeof(std::uint32_t));
+  const std::size_t max_groups = std::min(b.groups, kMaxGroups) + kGroupsUntilWide;
+  const AlignedBytes tables(kTableRows * max_groups * kBytes);
+  const AlignedBytes offsets(kTableRows * max_groups * sizeof(std::uint32_t));
   Row rows[kTableRows];
   for (std::size_t r = 0; r < kTableRows; ++r) {
-    rows[r].tables = tables.get() + r * most_groups * kBytes;
-    rows[r].offsets = reinterpret_cast<std::uint32_t*>(offsets.get()) + r * most_groups;
+    rows[r].tables = tables.get() + r * max_groups * kBytes;
+    rows[r].offsets = reinterpret_cast<std::uint32_t*>(offsets.get()) + r * max_groups;
   }
   for (std::size_t row = range.row_begin; row < range.row_end; row += kTableRows) {
     const std::size_t count = std::min(kTableRows, range.row_end - row);
-    for (std::size_t group = 0; group < b.groups; group += kMostGroups) {
-      const std::size_t end = std::min(b.groups, group + kMostGroups);
+    for (std::size_t group = 0; group < b.groups; group += kMaxGroups) {
+      const std::size_t end = std::min(b.groups, group + kMaxGroups);
       for (std::size_t r = 0; r < count; ++r) {
         make_tables(x, row + r, group, end, elements, rows[r]);
       }

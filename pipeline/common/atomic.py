@@ -23,11 +23,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
     A link is replaced, not followed: DVC may make one that leads into its cache.
 
     Raises:
-        PipelineError: the folder cannot be written, the disk is full, or `path` is there and is
-            no file.
+        PipelineError: the folder cannot be written, the disk is full, or `path` exists and is
+            not a file.
     """
     if path.exists() and not path.is_file():
-        raise PipelineError(f"cannot write {path}: it is no file, and would be replaced by one")
+        raise PipelineError(f"cannot write {path}: it is not a file, and would be replaced by one")
     with _whole(path) as folder:
         temporary = folder / path.name
         yield temporary
@@ -45,12 +45,12 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         temporary = folder / path.name
         temporary.mkdir()
         yield temporary
-        # One at a time: between its two steps there is no folder, which others would take.
+        # Only one process at a time: between the two steps there is no folder for others to find.
         with _locked(path.parent):
             if not path.exists():
                 temporary.replace(path)
                 return
-            # Moved aside, not deleted: the old folder is whole or gone, and can come back.
+            # The old folder is moved aside, not deleted: it is whole or gone, and can come back.
             old = path.replace(folder / "replaced")
             try:
                 temporary.replace(path)
@@ -60,9 +60,10 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all; what is no file, such as a pipe, takes it as is.
+    """Write `text` to `path`, whole or not at all.
 
-    A link stays, and what it leads to is written.
+    A pipe or a device takes the text as it comes. A link stays, and the file that it leads to is
+    written.
 
     Raises:
         PipelineError: it cannot be written.
@@ -73,7 +74,7 @@ def write_text(path: Path, text: str) -> None:
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
                 stream.write(text)
             return
-        # Only now: what /dev/stdout leads to may have no path.
+        # This comes after the special files: what /dev/stdout leads to may have no path.
         if path.is_symlink():
             path = path.resolve()
     except (OSError, RuntimeError) as error:
@@ -84,9 +85,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _special(path: Path) -> int | None:
-    """Open what cannot be replaced by a file: what is none, and this process's own output.
+    """Open what a file cannot replace: a pipe or a device, and this process's own output.
 
-    The latter may be a file that others write to as well, before and after.
+    Others may write to that output as well, before and after.
     """
     if not path.exists():
         return None
@@ -116,7 +117,7 @@ def _whole(path: Path) -> Iterator[Path]:
                     prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent
                 )
                 folder = Path(temporary.name)
-                # Until it is removed: then nobody else removes it.
+                # The lock is held until the folder is removed, lest another process removes it.
                 stack.enter_context(_locked(folder))
                 stack.enter_context(temporary)
             yield folder

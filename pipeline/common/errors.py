@@ -3,7 +3,7 @@
 import errno
 import signal
 
-# What `pipeline.cli` says when memory runs out, and what tells such a process from others.
+# `pipeline.cli` says this when memory runs out; it tells such a process from others.
 OUT_OF_MEMORY = "not enough memory"
 
 
@@ -15,8 +15,8 @@ class PipelineError(Exception):
     """
 
 
-# What is raised for want of memory and is no MemoryError: by the loader of compiled modules, by
-# threads, and by Python's own import system.
+# The loader of compiled modules, threads and Python's own import system raise these for want of
+# memory, and no MemoryError.
 _LACKING = (
     (ImportError, "failed to map segment"),
     (RuntimeError, "can't start new thread"),
@@ -26,7 +26,7 @@ _LACKING = (
 
 
 def lacked_memory(error: BaseException | None) -> str | None:
-    """Return why, perhaps nothing, if `error` or what led to it was for want of memory."""
+    """Return why (perhaps an empty text) if `error`, or its cause, was for want of memory."""
     while error is not None:
         if isinstance(error, MemoryError):
             return str(error)

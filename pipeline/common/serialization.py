@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.composer import Composer, ComposerError, MaxDepthExceededError
 from ruamel.yaml.error import YAMLError
 
-# The project's own files are far smaller: params.yaml has 3 kB, dvc.lock 80 and the largest JSON 5.
+# The project's own files are far smaller: params.yaml has 3 kB, dvc.lock 80 kB, the largest JSON
+# file 5 kB.
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 

@@ -29,7 +29,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 
 class InvalidError(Exception):
-    """What is wrong with a file; `remedy` is what to do."""
+    """Says what is wrong with a file; `remedy` says what to do."""
 
     remedy = "Get the file again from where it came from, or train the model again"
 
@@ -69,7 +69,7 @@ def read(path: Path, max_bytes: int) -> tuple[dict[str, str], Arrays]:
             and scalars, of a type that a network has.
     """
     status = path.stat()
-    # A pipe would be waited for.
+    # Reading a pipe would wait for a writer.
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is not a file")
     size = status.st_size
@@ -83,7 +83,7 @@ def read(path: Path, max_bytes: int) -> tuple[dict[str, str], Arrays]:
         require(_LENGTH + length <= size, "it is cut short")
         _check_header(file.read(length))
     try:
-        # Not mapped, which is the default: a file cut short meanwhile would end the process.
+        # By default the file is mapped, and the process ends where the file is cut short meanwhile.
         with safe_open(path, framework="np", backend="pread") as opened:
             return opened.metadata() or {}, opened.get_tensors()
     except SafetensorError as error:
@@ -119,7 +119,7 @@ def read_description(
 
 
 def _check_header(header: bytes) -> None:
-    # The format says so: others may refuse white space before it.
+    # The format demands this, and other readers may refuse white space before it.
     require(header.startswith(b"{"), "it does not begin with a header")
     # The library refuses what is not UTF-8.
     entries = _parse(header.decode("utf-8", "replace"), "its header")

@@ -1,4 +1,4 @@
-"""Units that figures are given in."""
+"""The units of figures."""
 
-# Bytes of a mebibyte.
+# A mebibyte has so many bytes.
 MIB = 1024 * 1024

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pipeline.common.errors import printable
 
-# NumPy evaluates a header as a literal of Python's, which takes long where it is long. `np.save`
-# writes 128 bytes for such an array.
+# NumPy evaluates the header as a Python literal, and a long one can exhaust the parser. `np.save`
+# writes 128 bytes for an array of bytes.
 _MAX_HEADER = 1024
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -33,8 +33,11 @@ def read(path: Path) -> NDArray[np.uint8]:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         offset, shape, order = _layout(file.read(_MAX_HEADER), size)
-    # Not mapped: a page of a file that is cut short meanwhile would end the process.
-    return np.fromfile(path, np.uint8, size - offset, offset=offset).reshape(shape, order=order)
+    # A mapped file that is cut short meanwhile would end the process.
+    content = np.fromfile(path, np.uint8, size - offset, offset=offset)
+    if len(content) < size - offset:
+        raise ValueError("it was cut short while it was read")
+    return content.reshape(shape, order=order)
 
 
 def parse(content: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -53,7 +56,7 @@ def _layout(start: bytes, size: int) -> tuple[int, tuple[int, ...], Literal["C",
     try:
         read_header = _HEADERS[np.lib.format.read_magic(file)]
         shape, by_column, dtype = read_header(file, max_header_size=_MAX_HEADER)
-    # A hostile header can raise nearly everything.
+    # A hostile header can raise nearly any exception.
     except Exception as error:
         raise ValueError("NumPy cannot read its header") from error
     if dtype != np.uint8:

@@ -19,13 +19,7 @@ from pipeline.data.gamma import brighten_in_place
 
 
 class Engine(Protocol):
-    """A network in training.
-
-    Attributes:
-        kept_between_steps: the kinds of `memory_breakdown` whose bytes are held after a step, too.
-    """
-
-    kept_between_steps: tuple[str, ...]
+    """A network in training."""
 
     def train_batch(
         self,

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pipeline.common import checksum
 from pipeline.common.errors import PipelineError
 
-# More than 8 times Fashion-MNIST's training images: a file that announces more is refused.
+# A file that announces more is refused; Fashion-MNIST's training images have an eighth of it.
 MAX_BYTES = 1 << 29
 UNSIGNED_BYTE = 0x08
 _GZIP = b"\x1f\x8b"
-# No byte of a gzip file becomes more: 258 bytes take two bits at least.
+# A byte of a gzip file becomes so many at most: 258 bytes take at least two bits.
 _MAX_EXPANSION = 1032
 
 
@@ -37,9 +37,9 @@ def read_bytes(path: Path, expected: str | None = None) -> bytes:
         size = path.stat().st_size
         with path.open("rb") as file:
             compressed = file.read(2) == _GZIP
-        most = size * _MAX_EXPANSION if compressed else size
+        max_size = size * _MAX_EXPANSION if compressed else size
         with gzip.open(path, "rb") if compressed else path.open("rb") as stream:
-            return _content(cast(BinaryIO, stream), path, most)
+            return _content(cast(BinaryIO, stream), path, max_size)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise PipelineError(
             f"{path} is truncated or corrupt: {error}. Get the file again.{_sum_of_file(path)}"
@@ -49,8 +49,8 @@ def read_bytes(path: Path, expected: str | None = None) -> bytes:
         raise PipelineError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _content(stream: BinaryIO, path: Path, most: int) -> bytes:
-    """Return what the stream holds, of which there are at most `most` bytes."""
+def _content(stream: BinaryIO, path: Path, max_size: int) -> bytes:
+    """Return what the stream holds, which is at most `max_size` bytes."""
     start = stream.read(4)
     if not _is_idx(start):
         raise PipelineError(f"{path} is not an IDX file of unsigned bytes{_sum_of_file(path)}")
@@ -62,7 +62,7 @@ def _content(stream: BinaryIO, path: Path, most: int) -> bytes:
             f"{path} announces more than {MAX_BYTES} bytes: no such dataset fits here"
         )
     # What cannot be there is not asked for; `parse` says that it is missing.
-    content = start + stream.read(min(announced, most) + 1 - len(start))
+    content = start + stream.read(min(announced, max_size) + 1 - len(start))
     if len(content) > announced:
         raise PipelineError(
             f"{path} holds more than the {announced} bytes that its header announces: corrupt, "

@@ -12,7 +12,7 @@ from pipeline.fetch import idx
 
 ROLES = ("train-images", "train-labels", "test-images", "test-labels")
 
-# SHA-256 of the decompressed files: gzip wrappers differ between sources.
+# These are of the decompressed files: gzip wrappers differ between sources.
 FASHION_MNIST_SHA256 = {
     "train-images": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -54,7 +54,7 @@ def read_folder(
             test-images and -labels.
         checksums: the SHA-256 that each decompressed file must have, by role; None for a
             dataset of the user's own, which is checked for its form alone.
-        class_names: one a class; None names the classes 0, 1, 2, ...
+        class_names: one per class; None names the classes 0, 1, 2, ...
 
     Raises:
         PipelineError: a file is missing, damaged, swapped or not the one expected.
@@ -121,8 +121,8 @@ def _find(folder: Path, role: str) -> Path:
             "are needed (train-images, train-labels, t10k-images, t10k-labels; .gz or not)"
         )
     if len({path.name.removesuffix(".gz") for path in found}) > 1:
-        listed = ", ".join(path.name for path in found)
-        raise PipelineError(f"{folder} has more than one file for {role}: {listed}. Keep one.")
+        names_found = ", ".join(path.name for path in found)
+        raise PipelineError(f"{folder} has more than one file for {role}: {names_found}. Keep one.")
     return found[0]
 
 

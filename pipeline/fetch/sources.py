@@ -19,17 +19,17 @@ from pipeline.common.errors import PipelineError
 from pipeline.config.params import DataParams
 from pipeline.fetch import raw
 
-# Files put here by hand are found without a word in params.yaml, and verified.
+# Files put here by hand are found without a key in params.yaml, and verified.
 LOCAL_FOLDER = Path("raw")
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 DEBIAN_FOLDER = "usr/share/datasets/fashion-mnist"
-# Of the whole package, which has 31 MB.
+# The whole package unpacks to 31 MB.
 MAX_UNPACKED = 1 << 26
 CONNECT_SECONDS = 20
-# What torchvision and the libraries under it raise when a download fails or breaks off.
+# Torchvision and the libraries under it raise these when a download fails or breaks off.
 _DOWNLOAD_ERRORS = (OSError, RuntimeError, ValueError, EOFError, HTTPException, zlib.error)
 DOWNLOAD_SECONDS = 600
-# What a disk that is full, or as full as this user may make it, answers.
+# A disk gives these errors when it is full, or as full as this user may make it.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -107,7 +107,7 @@ def _fashion_mnist(folder: Path) -> raw.RawDataset:
 
 
 def _torchvision(dataset: str, folder: Path) -> raw.RawDataset:
-    # Imported here: torch is heavy, and the other sources do without it.
+    # This import is heavy, and the other sources do without it.
     from torchvision import datasets
 
     family, _, split = dataset.partition("-")
@@ -151,7 +151,7 @@ def _debian(folder: Path, report: Callable[[str], None]) -> raw.RawDataset:
     try:
         _run(["apt-get", "download", DEBIAN_PACKAGE], folder)
     except _UnreachableError:
-        # A machine whose package lists are empty or old: fetch fresh ones, for us alone.
+        # This machine's package lists are empty or old: fetch fresh ones, for us alone.
         lists, cache = folder / "lists", folder / "cache"
         for path in (lists, cache):
             (path / "partial").mkdir(parents=True)
@@ -205,7 +205,7 @@ class _Bounded(io.RawIOBase):
 def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
     path = PurePosixPath(member.name)
     wanted = str(path.parent) == DEBIAN_FOLDER and path.name.endswith("-ubyte.gz")
-    # Only a file's own bytes: a link would be read wherever it leads.
+    # Only a file's own bytes are written: a link would be read wherever it leads.
     if not wanted or member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
         return
     content = archive.extractfile(member)

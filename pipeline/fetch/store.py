@@ -1,4 +1,4 @@
-"""The split dataset on disk: a .npy file an array, and dataset.json with their checksums."""
+"""The split dataset on disk: one .npy file per array, and dataset.json with their checksums."""
 
 import json
 from pathlib import Path

@@ -10,12 +10,12 @@ from pipeline.common import tensors_file
 from pipeline.common.errors import PipelineError
 from pipeline.common.tensors_file import Arrays, InvalidError, require
 
-# torch's BatchNorm1d.
+# This is the default of torch's BatchNorm1d.
 _EPSILON = 1e-5
-# Linear, batch normalization, activation.
+# A layer is a linear module, a batch normalization and an activation.
 _MODULES_PER_LAYER = 3
 _NORMALIZATION = ("weight", "bias", "running_mean", "running_var")
-# The product's weights, those of normalization, and how many batches that has seen.
+# They are the product's weights, those of normalization, and how many batches that has seen.
 _TENSORS_PER_LAYER = 2 + len(_NORMALIZATION)
 # A weight takes 32 times the bytes that it does in bits.
 _MAX_BYTES = 32 * tensors_file.MAX_BYTES
@@ -44,7 +44,7 @@ def load_folded(path: Path) -> list[Linear]:
     except (OSError, InvalidError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise PipelineError(
-            f"{path} is missing or no float network: {reason}. Run `dvc repro` to train it."
+            f"{path} is missing or not a float network: {reason}. Run `dvc repro` to train it."
         ) from error
 
 

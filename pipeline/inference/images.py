@@ -14,11 +14,11 @@ from pipeline.data import npy
 from pipeline.fetch import idx
 
 PICTURES = (".png", ".jpg", ".jpeg")
-# What such a file may be: others, whatever they are called, have readers that start programs.
+# Pillow's readers of other formats, whatever the file's name, may start programs.
 _FORMATS = ("PNG", "JPEG")
-# So many images at a time: an array of a million is never held as a whole.
+# So many images are read at a time: an array of a million is never held as a whole.
 CHUNK = 4096
-# Modes that say how bright a pixel is, in 8 bits or in one.
+# In these modes, 8 bits or one bit say how bright a pixel is.
 _GREY = ("L", "1")
 
 
@@ -27,7 +27,7 @@ class Images:
     """Some images, and where each is from.
 
     Attributes:
-        sources: a name an image: its file, with its number where the file has several.
+        sources: a name per image: its file, with its number where the file has several.
         pixels: (images, pixels) uint8.
     """
 
@@ -88,7 +88,7 @@ def _picture(path: Path, pixels: int) -> NDArray[np.uint8]:
                 raise PipelineError(_wrong_size(path, (picture.height, picture.width), pixels))
             return _grey(picture, path).reshape(-1)
     except UnidentifiedImageError as error:
-        raise PipelineError(f"{path} is no PNG or JPEG picture, or is damaged") from error
+        raise PipelineError(f"{path} is not a PNG or JPEG picture, or is damaged") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, FileNotFoundError):
             raise
@@ -115,12 +115,12 @@ def _read_npy(path: Path) -> NDArray[np.uint8]:
         return npy.read(path)
     except ValueError as error:
         raise PipelineError(
-            f"{path} is no .npy file of uint8, 0 to 255, as images are: {error}"
+            f"{path} is not a .npy file of uint8, 0 to 255, as images are: {error}"
         ) from error
 
 
 def _array(array: NDArray[np.uint8], path: Path, pixels: int) -> Iterator[Images]:
-    # One image, images of height and width, or images of pixels in a row.
+    # The array holds one image, images of height and width, or images of pixels in a row.
     if array.ndim == 2 and array.size == pixels:
         array = array.reshape(1, -1)
     if array.ndim not in (2, 3) or math.prod(array.shape[1:]) != pixels:

@@ -21,14 +21,14 @@ def info(model: Path, form: Literal["text", "json"]) -> None:
     if form == "json":
         echo(json.dumps(facts, indent=2))
         return
-    layers, operations = facts.pop("layers"), facts.pop("operations_an_image")
+    layers, operations = facts.pop("layers"), facts.pop("operations_per_image")
     for name, value in facts.items():
         shown = f"{value:,}" if isinstance(value, int) else str(value)
         echo(f"{name.replace('_', ' ') + ':':<24}{shown}")
     echo("")
     echo(_table(["layer", *layers[0]], [[i + 1, *each.values()] for i, each in enumerate(layers)]))
     echo("")
-    echo(_table(["operations an image", "number"], operations.items()))
+    echo(_table(["operations per image", "number"], operations.items()))
 
 
 def describe(model: PackedModel, path: Path) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def describe(model: PackedModel, path: Path) -> dict[str, Any]:
             }
             for number, ((inputs, outputs), bits) in enumerate(zip(pairs, packed, strict=True))
         ],
-        "operations_an_image": {
+        "operations_per_image": {
             f"{model.pixel_bits}-bit pixel by bit multiply-adds": first,
             "bit by bit multiply-adds": sum(others),
             "comparisons with a threshold": model.passes * sum(model.widths[1:-1]),

@@ -10,7 +10,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from pipeline.inference.float_network import Linear
 
-# What every release of ONNX Runtime of the last years reads.
+# Every release of ONNX Runtime of the last years reads these.
 _OPSET = 17
 _IR_VERSION = 8
 
@@ -20,7 +20,7 @@ def write_float32(layers: Sequence[Linear], path: Path) -> None:
     nodes, weights, x = [], [], "pixels"
     for number, layer in enumerate(layers):
         last = number == len(layers) - 1
-        # Transposed once, here: the plain product is the one that quantization knows best.
+        # The weights are transposed here, once: quantization knows the plain product best.
         arrays = {f"w{number}": np.ascontiguousarray(layer.weight.T), f"b{number}": layer.bias}
         weights += [numpy_helper.from_array(array, name) for name, array in arrays.items()]
         product, y = f"product{number}", "scores" if last else f"sum{number}"

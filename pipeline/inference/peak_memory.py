@@ -2,7 +2,7 @@
 
 from pipeline.data import dataset
 from pipeline.inference.runtimes import RUNTIMES, Files
-from pipeline.profiling.memory import peak_process_memory
+from pipeline.profiling.process_memory import peak_process_memory
 
 _IMAGES = 1000
 _CALLS = 3

@@ -23,7 +23,7 @@ Format = Literal["text", "csv", "json"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network says of an image.
+    """What a network predicts for an image.
 
     Attributes:
         source: where the image is from.
@@ -43,7 +43,7 @@ class Prediction:
 def predict(
     model: Path, images: Sequence[Path], form: Format, output: Path | None, threads: int
 ) -> None:
-    """Predict the class of every image; print a line an image, or write all to `output`.
+    """Predict the class of every image; print a line per image, or write all to `output`.
 
     Raises:
         PipelineError: a model or image that is missing, damaged or does not fit, or an output
@@ -57,7 +57,7 @@ def predict(
         for some in read_images(images, loaded.widths[0])
         for prediction in _predictions(predictor, some, names)
     )
-    # All before the first line is written: an error in the last image leaves no half of a file.
+    # All images come before the first line: an error in the last one leaves no half of a file.
     text = _FORMS[form](list(found))
     if output is None:
         sys.stdout.write(_encodable(text, sys.stdout.encoding))
@@ -76,7 +76,7 @@ def _class_names(classes: int) -> list[str] | None:
         description = load_json(DATA / "dataset.json")
         names = [str(name) for name in description["class_names"]]
     except (OSError, ValueError, KeyError, TypeError):
-        # It is a convenience: a model predicts without the dataset.
+        # Names are a convenience: a model predicts without the dataset.
         return None
     return names if len(names) == classes else None
 
@@ -86,7 +86,7 @@ def _predictions(
 ) -> Iterator[Prediction]:
     scores = predictor.logits(images.pixels)
     best = scores.argmax(axis=1)
-    # A network of one class is always sure.
+    # A network of one class has no second score.
     second = np.partition(scores, -2, axis=1)[:, -2] if scores.shape[1] > 1 else scores[:, 0]
     for source, row, number, next_score in zip(images.sources, scores, best, second, strict=True):
         yield Prediction(

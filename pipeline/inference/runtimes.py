@@ -118,7 +118,7 @@ def _torch(files: Files, threads: int) -> Network:
 def _torch_compile(files: Files, threads: int) -> Network:
     import torch
 
-    # Each batch size gets code of its own, the fastest there is.
+    # Each batch size gets code of its own, which is the fastest.
     module = torch.compile(_torch_module(files, threads), dynamic=False)
     return _torch_network(module, files.float32.stat().st_size)
 
@@ -128,7 +128,7 @@ def _torch_int8(files: Files, threads: int) -> Network:
     from torch import nn
 
     with warnings.catch_warnings():
-        # It is deprecated in favour of another package, and still what most people know.
+        # It is deprecated in favour of another package, and still the best known.
         warnings.simplefilter("ignore")
         module = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
             _torch_module(files, threads), {nn.Linear}, dtype=torch.qint8

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.artifacts.environment import write_environment
 from pipeline.artifacts.inference import InferenceRounds, Runtimes, folder_of
-from pipeline.artifacts.runs import read_metrics
+from pipeline.artifacts.run_files import read_metrics
 from pipeline.artifacts.tables import write_table
 from pipeline.common.atomic import atomic_directory
 from pipeline.common.console import echo, progress
@@ -122,7 +122,7 @@ def _check_predicts_as_trained(
     runtime: str, run: str, expected: dict[str, Any], latencies: Iterable[Latencies]
 ) -> None:
     for each in latencies:
-        # Not accuracies: other predictions can be right as often.
+        # Accuracies would not do: other predictions can be right as often.
         if each.confusion[runtime] != expected["confusion"]:
             raise PipelineError(
                 f"{model_path(run)} does not predict the test set as the trained network "

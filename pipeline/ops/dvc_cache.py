@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-# What DVC appends to the name of a folder's list of files.
+# DVC appends this to the name of a folder's list of files.
 _FOLDER = ".dir"
 _DIGITS = 2 * hashlib.md5(usedforsecurity=False).digest_size
 
@@ -24,7 +24,7 @@ def damaged_entries(files: Path) -> Iterator[Path]:
     """
     for path in sorted(files.glob("[0-9a-f][0-9a-f]/*")):
         expected = path.parent.name + path.name.removesuffix(_FOLDER)
-        # Other names are of files that DVC was writing when it was killed.
+        # DVC was writing files of other names when it was killed.
         if len(expected) != _DIGITS:
             continue
         with path.open("rb") as file:

@@ -31,11 +31,11 @@ def recover() -> None:
     A line says of each what was done.
 
     Raises:
-        PipelineError: this is no DVC project, another DVC is at work in it, or its own files
+        PipelineError: this is not a DVC project, another DVC is at work in it, or its own files
             cannot be written.
         OSError: a file cannot be moved.
     """
-    # Imported here: it takes a second.
+    # Importing DVC takes a second.
     from dvc.dvcfile import LOCK_FILE, Lockfile
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.lock import LockError, make_lock
@@ -63,7 +63,7 @@ def recover() -> None:
                     echo(f"{name} was half-written: it is {aside.name} now. Run `dvc repro`.")
             _clean_cache(repo)
     except NotDvcRepoError as error:
-        raise PipelineError("this is no DVC project: run the command in its folder") from error
+        raise PipelineError("this is not a DVC project: run the command in its folder") from error
     except sqlite3.Error as error:
         raise PipelineError(
             f"DVC cannot write its own files: {error}. Free space or fix the permissions of .dvc/, "
@@ -76,7 +76,8 @@ def recover() -> None:
 def _clean_cache(repo: "Repo") -> None:
     damaged = list(damaged_entries(Path(repo.cache.local.path)))
     if damaged:
-        # Perhaps they are copies of it. First: what is damaged is found again after a kill.
+        # Outputs may be copies of the damaged files. They go first: after a kill, what is damaged
+        # is found again.
         for out in repo.index.outs:
             look_anew(Path(out.fs_path))
     for path in damaged:
@@ -117,6 +118,6 @@ def _is_dvc(number: int) -> bool:
         command = psutil.Process(number).cmdline()
     except psutil.Error:
         return False
-    # The program itself, or the script or module that an interpreter runs.
+    # These are the program itself, or the script or module that an interpreter runs.
     named = [Path(argument).name for argument in command[:2]]
     return "dvc" in named or ("-m", "dvc") in pairwise(command)

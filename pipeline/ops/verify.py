@@ -1,4 +1,4 @@
-"""A reader's run against the committed one, a verdict a line.
+"""A reader's run against the committed one, with a verdict per line.
 
 Models that are trained in bits must be the same to the byte, on any processor and with any number
 of threads, and so must their accuracies. torch's results depend on both: its accuracies must lie
@@ -20,8 +20,8 @@ from pipeline.config.paths import TABLES
 
 LOCK = Path("dvc.lock")
 ACCURACY = TABLES / "accuracy.csv"
-# Percentage points of test accuracy, mean over seeds, of what torch trained. One network of torch's
-# changes by 0.1 to 0.2 with the number of threads.
+# The mean test accuracy over seeds of what torch trained may differ by so many percentage points.
+# One network of torch's changes by 0.1 to 0.2 with the number of threads.
 TOLERANCE = 0.5
 
 
@@ -33,7 +33,7 @@ class Verdict(NamedTuple):
 
 
 def verify(revision: str) -> bool:
-    """Compare this folder's results with those committed at `revision`; print a line each.
+    """Compare this folder's results with those committed at `revision`; print a line for each.
 
     Returns:
         Whether all of them hold.

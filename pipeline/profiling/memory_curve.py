@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 
 import psutil
 from memory_profiler import memory_usage
@@ -10,7 +9,7 @@ from memory_profiler import memory_usage
 from pipeline.config.params import DataParams
 from pipeline.data.dataset import check_split
 from pipeline.engines.engine import load_data
-from pipeline.profiling.fresh_process import FreshProcess
+from pipeline.profiling.fresh_process import Connection, FreshProcess
 from pipeline.profiling.sampling import Case
 from pipeline.profiling.stopwatch import Stopwatch
 

@@ -4,18 +4,14 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 
 from pipeline.config.params import DataParams, Method
 from pipeline.data.dataset import check_split
 from pipeline.engines.engine import load_data
-from pipeline.profiling.fresh_process import FreshProcess, run_in_fresh_process
-from pipeline.profiling.memory import (
-    TrainingMemory,
-    measure_training_memory,
-    peak_process_memory,
-)
+from pipeline.profiling.fresh_process import Connection, FreshProcess, run_in_fresh_process
+from pipeline.profiling.process_memory import peak_process_memory
 from pipeline.profiling.stopwatch import Stopwatch, Timing
+from pipeline.profiling.training_memory import TrainingMemory, measure_training_memory
 
 # Of the turns of a sample the fastest counts: other processes disturbed it least.
 TURNS = 3

@@ -2,8 +2,8 @@
 
 A checkpoint is checkpoints/NAME.safetensors: the engine's state and the history so far, and as
 metadata the format's version, a description of the run, and a SHA-256 of all of that. It is whole
-or not there (see `atomic`), and it is only an aid: one that is damaged, or of another run, is left
-aside with a line that says why, and one that cannot be written stops nothing.
+or not there (see `pipeline.common.atomic`), and it is only an aid. One that is damaged, or of
+another run, is left aside with a line that says why; one that cannot be written stops nothing.
 """
 
 import contextlib
@@ -36,8 +36,7 @@ from pipeline.engines.engine import Engine
 CHECKPOINTS = Path("checkpoints")
 FORMAT = "training-checkpoint"
 VERSION = 1
-# Of the training's time, at most this share is spent on checkpoints; the first comes after the
-# first epoch.
+# Checkpoints take at most this share of the training's time; the first comes after the first epoch.
 SHARE = 0.02
 _HISTORY = "history"
 
@@ -53,7 +52,7 @@ def describe_run(
     seed: int,
     data: Dataset,
 ) -> dict[str, object]:
-    """Return, as JSON's types, all that a run's result is a function of."""
+    """Return, as JSON's types, all that determines a run's result."""
     packed = isinstance(method, PackedMethod)
     libraries = ("numpy",) if packed else ("numpy", "torch")
     return {
@@ -75,7 +74,7 @@ def describe_run(
 
 def _code(packed: bool) -> str:
     """Return a checksum of the pipeline's code, and of the kernels where they compute."""
-    # All of it, used in training or not: a list of what is used would be wrong one day.
+    # It covers code that training does not use, too: a list of what is used would be wrong one day.
     folder = Path(pipeline.__file__).parent
     files = sorted(folder.rglob("*.py"))
     sums = [(str(file.relative_to(folder)), checksum.sha256_file(file)) for file in files]
@@ -110,7 +109,7 @@ class Checkpoint:
         self.path = CHECKPOINTS / f"{name}.safetensors"
         self._name, self._run, self._engine = name, dict(run), engine
         self._columns, self._epochs = tuple(columns), epochs
-        # When the last one was written, and how many seconds that took.
+        # These are when the last one was written, and how many seconds that took.
         self._written, self._cost = -np.inf, 0.0
 
     def resume(self) -> list[Row]:
@@ -144,7 +143,7 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete the file: the run is complete."""
-        # One that stays is of this run, and would lead to the same result.
+        # A checkpoint that stays is of this run, and would lead to the same result.
         with contextlib.suppress(OSError):
             self.path.unlink()
 
@@ -154,11 +153,10 @@ class Checkpoint:
         header = {"version": VERSION, "run": self._run, "sha256": _digest(self._run, arrays)}
         with atomic_file(self.path) as path:
             try:
-                # It holds no second copy of the arrays, and does not wait for the disk: where the
-                # power fails, the checksum tells.
+                # This does not wait for the disk: where the power fails, the checksum tells.
                 save_file(arrays, path, {FORMAT: json.dumps(header)})
             except SafetensorError as error:
-                # The library's word for a full disk, too.
+                # The library says so of a full disk, too.
                 raise OSError(str(error)) from error
 
     def _read(self) -> tuple[list[Row], Arrays]:

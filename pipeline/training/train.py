@@ -1,14 +1,12 @@
 """The one epoch loop, for every engine, and the files that a training run leaves."""
 
-import csv
-import json
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.artifacts.run_files import HISTORY_COLUMNS, write_run
 from pipeline.common import checksum
 from pipeline.common.atomic import atomic_directory, atomic_file
 from pipeline.common.console import echo, progress
@@ -20,17 +18,6 @@ from pipeline.engines.engine import Engine, create_engine, load_data
 from pipeline.training.checkpoint import Checkpoint, describe_run
 from pipeline.training.evaluate import evaluate
 from pipeline.training.schedule import cosine, exponential
-
-# The history's columns: see `fit`.
-COLUMNS = (
-    "epoch",
-    "seconds",
-    "cumulative_seconds",
-    "training_loss",
-    "validation_loss",
-    "training_error",
-    "validation_error",
-)
 
 
 def train(params: Params, architecture_name: str, method_name: str, seed: int) -> None:
@@ -54,7 +41,7 @@ def train(params: Params, architecture_name: str, method_name: str, seed: int) -
     engine = create_engine(method, architecture, seed=seed, threads=threads)
     name = run_name(architecture_name, method_name, seed)
     run = describe_run(method, architecture, batch_size, threads, seed, data)
-    checkpoint = Checkpoint(name, run, engine, COLUMNS, method.epochs)
+    checkpoint = Checkpoint(name, run, engine, HISTORY_COLUMNS, method.epochs)
     history = fit(engine, data, method, batch_size, seed, name, checkpoint)
 
     # The test set is used here, once, when nothing is left to choose.
@@ -77,8 +64,7 @@ def train(params: Params, architecture_name: str, method_name: str, seed: int) -
         **results,
     }
     with atomic_directory(RUNS / name) as folder:
-        _write_csv(folder / "history.csv", history)
-        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        write_run(folder, metrics, history)
     checkpoint.remove()
     echo(f"{name}: test accuracy {results['test']['accuracy']:.2f} %, {model}")
 
@@ -147,14 +133,6 @@ def epoch_steps(
         rate = method.learning_rate * schedule_factor(method.schedule, done)
         engine.train_batch(part.images, indices, part.labels[indices], rate, done)
         yield len(batches)
-
-
-def _write_csv(path: Path, rows: Sequence[dict[str, float]]) -> None:
-    # Not pandas: it would stay in the memory of every process whose memory is measured.
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def epoch_batches(images: int, batch_size: int, seed: int, epoch: int) -> NDArray[np.uint32]:

@@ -46,12 +46,12 @@ CALLS = {
     "gradients_by_bits": Call(
         {"a": zeros((4, 20), np.int8), "b": PANELS, "out": OUT},
         ("out",),
-        {"elements": 20, "most": 7},
+        {"elements": 20, "max": 7},
     ),
     "gradients_by_pixels": Call(
         {"a": zeros((4, 4), np.int8), "x": PIXELS, "out": OUT, "index": INDEX},
         ("out",),
-        {"most": 7},
+        {"max": 7},
     ),
     "floats_by_bits": Call(
         {"a": zeros((4, 20)), "b": zeros((20, 4), np.uint8), "out": FLOAT_OUT},
@@ -82,13 +82,13 @@ CALLS = {
     "round_columns": Call(
         {"g": FLOATS, "out": zeros((32, 32), np.int8), "factors": zeros((32,))},
         ("out", "factors"),
-        {"columns": 32, "most": 7, "first_panel": 0},
+        {"columns": 32, "max": 7, "first_panel": 0},
         DRAW,
     ),
     "round_rows": Call(
         {"g": FLOATS, "out": zeros((4, 32), np.int8), "factors": zeros((4,))},
         ("out", "factors"),
-        {"columns": 32, "most": 7},
+        {"columns": 32, "max": 7},
         DRAW,
     ),
     "softmax_gradient": Call(

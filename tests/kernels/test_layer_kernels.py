@@ -58,9 +58,13 @@ def parameters_of(seed: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
 
 def sums(seed: int, rows: int, columns: int, number: Any) -> np.ndarray:
     """Sums as large as the type of a layer's sums lets them be, and a column of one value."""
-    most = 32767 if number is np.int16 else 400_000
-    s = np.random.default_rng(seed).integers(-most, most + 1, (rows, columns)).astype(number)
-    s[:, seed % columns] = -most
+    max_value = 32767 if number is np.int16 else 400_000
+    s = (
+        np.random.default_rng(seed)
+        .integers(-max_value, max_value + 1, (rows, columns))
+        .astype(number)
+    )
+    s[:, seed % columns] = -max_value
     return s
 
 
@@ -185,7 +189,7 @@ def rounded(g: np.ndarray, factor: np.ndarray, random: np.ndarray) -> np.ndarray
     rows=BATCHES,
     columns=SIZES,
     seed=SEEDS,
-    most=st.sampled_from([1, 7, 112]),
+    max_value=st.sampled_from([1, 7, 112]),
     # From 2^-111 down, a factor has no reciprocal; from 2^-126 down, it is not a normal number.
     smallest=st.sampled_from([1e-26, 1e-31, 1e-33, 1e-38, 1e-42]),
     draw=DRAWS,
@@ -196,7 +200,7 @@ def test_stochastic_rounding(
     rows: int,
     columns: int,
     seed: int,
-    most: int,
+    max_value: int,
     smallest: float,
     draw: Any,
     threads: int,
@@ -209,16 +213,16 @@ def test_stochastic_rounding(
 
     padded = -(-rows // 32) * 32
     out, factors = np.empty((columns, padded), np.int8), np.empty(-(-columns // 32) * 32, F4)
-    kernels.round_columns(to_panels(g), columns, most, out, factors, draw, **options)
-    expected = np.abs(g).max(axis=0) / F4(most)
+    kernels.round_columns(to_panels(g), columns, max_value, out, factors, draw, **options)
+    expected = np.abs(g).max(axis=0) / F4(max_value)
     np.testing.assert_array_equal(factors[:columns], expected)
     np.testing.assert_array_equal(out[:, :rows], rounded(g, expected, random).T)
     assert not out[:, rows:].any()
-    assert np.abs(out.astype(int)).max() <= most
+    assert np.abs(out.astype(int)).max() <= max_value
 
     out, factors = np.empty((rows, -(-columns // 32) * 32), np.int8), np.empty(rows, F4)
-    kernels.round_rows(to_panels(g), columns, most, out, factors, draw, **options)
-    expected = np.abs(g).max(axis=1) / F4(most)
+    kernels.round_rows(to_panels(g), columns, max_value, out, factors, draw, **options)
+    expected = np.abs(g).max(axis=1) / F4(max_value)
     np.testing.assert_array_equal(factors, expected)
     np.testing.assert_array_equal(out[:, :columns], rounded(g, expected[:, None], random))
     assert not out[:, columns:].any()
@@ -511,7 +515,7 @@ WEIGHTS = np.zeros((4, 32), F4)
                 PANEL.astype(F4), 32, 128, np.zeros((32, 32), np.int8), BATCH[0, 0], (0, 0, 0)
             ),
             ValueError,
-            "most must be in 1..127",
+            "max must be in 1..127",
         ),
         (
             lambda: kernels.pack_latent(WEIGHTS[:, :31].copy(), 8),

@@ -86,19 +86,21 @@ def test_pixels_by_bits(
     m=SIZES,
     n=SIZES,
     k=ELEMENTS,
-    most=st.sampled_from([1, 7, 8, 112]),
+    max_value=st.sampled_from([1, 7, 8, 112]),
     seed=SEEDS,
     threads=THREADS,
     first=LAYOUTS,
 )
 @settings(max_examples=150)
 def test_gradients_by_bits(
-    which: str, m: int, n: int, k: int, most: int, seed: int, threads: int, first: bool
+    which: str, m: int, n: int, k: int, max_value: int, seed: int, threads: int, first: bool
 ) -> None:
     generator = np.random.default_rng(seed)
-    a = generator.integers(-most, most + 1, (m, k + seed % 5)).astype(np.int8)
+    a = generator.integers(-max_value, max_value + 1, (m, k + seed % 5)).astype(np.int8)
     b, out = random_bits(seed + 1, n, k), output(m, n, np.int32, first)
-    kernels.gradients_by_bits(a, in_panels(b), k, most, out, threads=threads, instruction_set=which)
+    kernels.gradients_by_bits(
+        a, in_panels(b), k, max_value, out, threads=threads, instruction_set=which
+    )
     np.testing.assert_array_equal(result(out, n), a[:, :k].astype(np.int64) @ signs(b).T)
 
 
@@ -107,21 +109,21 @@ def test_gradients_by_bits(
     n=SIZES,
     pixels=st.integers(1, 100),
     batch=st.integers(1, 600),
-    most=st.sampled_from([1, 7, 112, 127]),
+    max_value=st.sampled_from([1, 7, 112, 127]),
     seed=SEEDS,
     threads=THREADS,
 )
 @settings(max_examples=100)
 def test_gradients_by_pixels(
-    which: str, n: int, pixels: int, batch: int, most: int, seed: int, threads: int
+    which: str, n: int, pixels: int, batch: int, max_value: int, seed: int, threads: int
 ) -> None:
     generator = np.random.default_rng(seed)
-    a = generator.integers(-most, most + 1, (n, -(-batch // 4) * 4)).astype(np.int8)
+    a = generator.integers(-max_value, max_value + 1, (n, -(-batch // 4) * 4)).astype(np.int8)
     x = sparse_pixels(generator, batch + 3, pixels)
     index = generator.integers(0, batch + 3, batch)
     out = output(n, pixels, np.int32, False)
     kernels.gradients_by_pixels(
-        a, nibbles(x), most, out, index, threads=threads, instruction_set=which
+        a, nibbles(x), max_value, out, index, threads=threads, instruction_set=which
     )
     expected = a[:, :batch].astype(np.int64) @ x[index].astype(np.int64)
     np.testing.assert_array_equal(out[:, :pixels], expected)
@@ -144,10 +146,10 @@ def test_several_passes(
     out = output(m, n, np.int32, True)
     kernels.pixels_by_bits(nibbles(x), panels, k, out, **options)
     np.testing.assert_array_equal(from_panels(out, n), x.astype(np.int64) @ signs(b).T)
-    for most in (7, 112):
-        g = generator.integers(-most, most + 1, (m, k)).astype(np.int8)
+    for max_value in (7, 112):
+        g = generator.integers(-max_value, max_value + 1, (m, k)).astype(np.int8)
         out = output(m, n, np.int32, first)
-        kernels.gradients_by_bits(g, panels, k, most, out, **options)
+        kernels.gradients_by_bits(g, panels, k, max_value, out, **options)
         np.testing.assert_array_equal(result(out, n), g.astype(np.int64) @ signs(b).T)
 
 
@@ -159,11 +161,11 @@ def test_gradients_by_pixels_of_several_passes(
 ) -> None:
     generator = np.random.default_rng(seed)
     x = sparse_pixels(generator, batch, pixels)
-    for most in (7, 127):
-        a = generator.integers(-most, most + 1, (n, -(-batch // 4) * 4)).astype(np.int8)
+    for max_value in (7, 127):
+        a = generator.integers(-max_value, max_value + 1, (n, -(-batch // 4) * 4)).astype(np.int8)
         out = output(n, pixels, np.int32, False)
         kernels.gradients_by_pixels(
-            a, nibbles(x), most, out, threads=1 + seed % 2, instruction_set=which
+            a, nibbles(x), max_value, out, threads=1 + seed % 2, instruction_set=which
         )
         expected = a[:, :batch].astype(np.int64) @ x.astype(np.int64)
         np.testing.assert_array_equal(out[:, :pixels], expected)
@@ -201,10 +203,10 @@ def test_the_longest_sums_do_not_overflow(which: str, sign: int, rows: int) -> N
     bits = np.full((rows, k), sign == 1, np.uint8)
     kernels.bits_by_bits(pack(bits), panels, k, out, instruction_set=which)
     np.testing.assert_array_equal(from_panels(out, 3), k * sign)
-    for most in (7, 112):
-        a = np.full((rows, k), sign * most, np.int8)
-        kernels.gradients_by_bits(a, panels, k, most, out, instruction_set=which)
-        np.testing.assert_array_equal(from_panels(out, 3), sign * most * k)
+    for max_value in (7, 112):
+        a = np.full((rows, k), sign * max_value, np.int8)
+        kernels.gradients_by_bits(a, panels, k, max_value, out, instruction_set=which)
+        np.testing.assert_array_equal(from_panels(out, 3), sign * max_value * k)
     pixels = nibbles(np.full((rows, k), 15))
     negated = in_panels(b if sign == 1 else 1 - b)
     kernels.pixels_by_bits(pixels, negated, k, out, instruction_set=which)
@@ -308,7 +310,7 @@ FLOATS = np.zeros((4, 20), np.float32)
         (
             lambda: kernels.gradients_by_bits(GRADIENTS, PANELS, 20, 113, OUT),
             ValueError,
-            "most must be in 1..112",
+            "max must be in 1..112",
         ),
         (
             lambda: kernels.gradients_by_bits(GRADIENTS, PANELS, 21, 7, OUT),

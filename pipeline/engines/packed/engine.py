@@ -37,12 +37,6 @@ class PackedEngine:
         context: what the layers share in a step.
     """
 
-    # A step's temporaries lie where the last step's did.
-    kept_between_steps: tuple[str, ...] = (
-        *("weights", "gradients", "optimizer_state"),
-        *("saved_activations", "input", "temporaries"),
-    )
-
     def __init__(
         self, method: PackedMethod, architecture: Architecture, *, seed: int, threads: int
     ) -> None:

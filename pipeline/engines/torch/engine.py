@@ -23,8 +23,6 @@ from pipeline.engines.torch.state import restore, state_of
 class TorchEngine:
     """Fulfils `pipeline.engines.engine.Engine` with torch on the CPU."""
 
-    kept_between_steps: tuple[str, ...] = ("weights", "gradients", "optimizer_state")
-
     @memory_errors()
     def __init__(
         self, method: TorchMethod, architecture: Architecture, *, seed: int, threads: int

@@ -29,7 +29,7 @@ ROW = 34
 ROOM = 1.75
 BAR_SHARE = 0.8
 # So small that the labels of neighbours do not touch.
-LABEL_SIZE = 10
+LABEL_SIZE = 9
 
 
 def section(tables: Tables) -> Section:

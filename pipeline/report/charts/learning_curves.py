@@ -37,7 +37,7 @@ def section(tables: Tables) -> Section:
     over_seconds = Chart(
         name="error-over-time",
         title="Validation error over time",
-        unit="%, over seconds of training",
+        unit="%, over seconds of training; the axis is cut",
         sources=("learning_curves",),
         spec=_over_seconds(tables),
     )
@@ -110,7 +110,11 @@ def _over_seconds(tables: Tables) -> alt.LayerChart:
     colour = vega.colour("method", tables.methods)
     band = base.mark_area(opacity=0.18).encode(
         x=x,
-        y=alt.Y("lowest:Q", axis=alt.Axis(title=None, tickCount=6)),
+        y=alt.Y(
+            "lowest:Q",
+            axis=alt.Axis(title=None, tickCount=6),
+            scale=alt.Scale(zero=False),
+        ),
         y2="highest:Q",
         color=colour,
     )

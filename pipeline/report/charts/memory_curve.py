@@ -90,7 +90,7 @@ def draw(tables: Tables) -> Figure:
             for number, (method, colour) in enumerate(colours.items()):
                 line = chosen[chosen["method"] == method]
                 # Of lines that lie on each other, the lower are seen at the edges.
-                width = 1.4 * (len(colours) - number)
+                width = 1.2 + 0.9 * (len(colours) - 1 - number)
                 ax.plot(line["seconds"], line["process_memory_mib"], color=colour, linewidth=width)
             ax.axvline(0, color="#555555", linewidth=1, linestyle=":")
             ax.set(title=f"{architecture}, batch {batch:,}", xlabel="time, s")

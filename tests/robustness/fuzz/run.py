@@ -15,7 +15,7 @@ from pipeline.common.units import MIB
 from pipeline.data.gamma import curve
 from pipeline.engines.packed.model import PackedModel, load
 from pipeline.engines.packed.predictor import Predictor
-from pipeline.profiling.memory import peak_process_memory
+from pipeline.profiling.process_memory import peak_process_memory
 from tests.oracle import SETS, nibbles, signs
 from tests.robustness.fuzz.models import files
 from tests.robustness.fuzz.mutations import damaged

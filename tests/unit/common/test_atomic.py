@@ -139,7 +139,7 @@ def test_a_pipe_gets_the_text_and_stays_a_pipe(tmp_path: Path, linked: bool) -> 
 def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    with pytest.raises(PipelineError, match="it is no file"), atomic_file(path):
+    with pytest.raises(PipelineError, match="it is not a file"), atomic_file(path):
         pass
     assert path.is_fifo()
 

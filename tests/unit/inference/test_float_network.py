@@ -85,7 +85,9 @@ def with_more(path: Path) -> None:
 )
 def test_another_file_is_one_message(model: Path, damage: Callable[[Path], object]) -> None:
     damage(model)
-    with pytest.raises(PipelineError, match=r"is missing or no float network: .*Run `dvc repro`"):
+    with pytest.raises(
+        PipelineError, match=r"is missing or not a float network: .*Run `dvc repro`"
+    ):
         load_folded(model)
 
 
@@ -94,5 +96,5 @@ def test_no_more_is_read_than_the_file_should_hold(model: Path, begun: bool) -> 
     with model.open("r+b" if begun else "wb") as file:
         # Sparse: it takes no room on the disk.
         file.truncate(1 << 30)
-    with memory_below(MIB), pytest.raises(PipelineError, match="no float network"):
+    with memory_below(MIB), pytest.raises(PipelineError, match="not a float network"):
         float_network.load_folded(model)

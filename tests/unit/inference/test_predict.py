@@ -138,7 +138,9 @@ def test_a_packed_network_is_measured_without_torch(
 ) -> None:
     store(sources.find(params.data, lambda _: None), params.data)
     files = Files(Path("none"), model, model, Path("none"))
-    found = run_in_fresh_process(heavy_imports_of, measure_peak_memory, files, runtime, 1)
+    found = run_in_fresh_process(
+        "imports", heavy_imports_of, measure_peak_memory, files, runtime, 1
+    )
     assert found == []
 
 
@@ -147,7 +149,7 @@ def test_info_adds_up(model: Path) -> None:
     assert [each["inputs"] for each in facts["layers"]] == list(WIDTHS[:-1])
     assert [each["outputs"] for each in facts["layers"]] == list(WIDTHS[1:])
     assert facts["bytes_of_weights"] == sum(each["weight_bytes"] for each in facts["layers"])
-    operations = list(facts["operations_an_image"].values())
+    operations = list(facts["operations_per_image"].values())
     assert operations[0] + operations[1] == facts["weights"]
     shown = run("info", str(model), "--json")
     assert json.loads(shown.stdout) == facts

@@ -162,4 +162,4 @@ def test_a_damaged_file_of_the_cache_is_not_handed_out(dvc_project: Path) -> Non
 def test_elsewhere_it_says_so(project: Path) -> None:
     recovered = run("pipeline", "recover")
     assert recovered.returncode == 1
-    assert "this is no DVC project" in recovered.stderr
+    assert "this is not a DVC project" in recovered.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.artifacts import inference, kernels, profile, study
 from pipeline.artifacts.environment import write_environment
-from pipeline.artifacts.runs import write_run
+from pipeline.artifacts.run_files import write_run
 from pipeline.artifacts.tables import write_table
 from pipeline.common.machine import Machine
 from pipeline.config.grid import places, plan

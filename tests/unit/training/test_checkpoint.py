@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 from safetensors.numpy import load_file, save_file
 
+from pipeline.artifacts.run_files import HISTORY_COLUMNS
 from pipeline.common import tensors_file
 from pipeline.config.params import load_params
 from pipeline.data import dataset
@@ -23,7 +24,7 @@ from pipeline.fetch import sources
 from pipeline.fetch.store import store
 from pipeline.training import checkpoint
 from pipeline.training.checkpoint import CHECKPOINTS, Checkpoint, Row
-from pipeline.training.train import COLUMNS, train
+from pipeline.training.train import train
 from tests.networks import mlp
 
 SEED = 2
@@ -180,11 +181,11 @@ def test_the_state_is_all_there_before_the_first_step(method: str) -> None:
     state = engine.state()
     assert {name: (array.dtype, array.shape) for name, array in state.items()} == before
     assert all(array.ndim in (1, 2) and array.flags.c_contiguous for array in state.values())
-    held = Checkpoint("run", {}, engine, COLUMNS, EPOCHS)
-    held.keep([dict.fromkeys(COLUMNS, 1.0)])
+    held = Checkpoint("run", {}, engine, HISTORY_COLUMNS, EPOCHS)
+    held.keep([dict.fromkeys(HISTORY_COLUMNS, 1.0)])
     library = load_file(held.path)
     history = library.pop("history")
-    np.testing.assert_array_equal(history, np.ones((1, len(COLUMNS))))
+    np.testing.assert_array_equal(history, np.ones((1, len(HISTORY_COLUMNS))))
     assert library.keys() == state.keys()
     for name, array in state.items():
         assert library[name].dtype == array.dtype
@@ -198,8 +199,8 @@ def test_the_deepest_network_goes_on(method: str) -> None:
     recipe = load_params().methods[method]
     run = checkpoint.describe_run(recipe, architecture, 10, 1, SEED, dataset.load())
     engines = [create_engine(recipe, architecture, seed=seed, threads=1) for seed in (1, 2)]
-    held, resumed = (Checkpoint("deep", run, engine, COLUMNS, EPOCHS) for engine in engines)
-    held.keep([dict.fromkeys(COLUMNS, 1.0)])
+    held, resumed = (Checkpoint("deep", run, engine, HISTORY_COLUMNS, EPOCHS) for engine in engines)
+    held.keep([dict.fromkeys(HISTORY_COLUMNS, 1.0)])
     assert len(resumed.resume()) == 1
     states = [engine.state() for engine in engines]
     for name, array in states[0].items():
@@ -224,7 +225,7 @@ def rewrite(path: Path, changes: Mapping[str, object], *, repaired: bool = True)
 
 
 def history(epochs: int) -> NDArray[np.float64]:
-    rows = np.ones((epochs, len(COLUMNS)))
+    rows = np.ones((epochs, len(HISTORY_COLUMNS)))
     rows[:, 0] = np.arange(1, epochs + 1)
     return rows
 
@@ -385,7 +386,7 @@ def engine_and_checkpoint(method_name: str) -> tuple[Engine, Checkpoint]:
     batch, threads = params.train.batch_size, params.train.threads
     run = checkpoint.describe_run(method, architecture, batch, threads, SEED, data)
     name = path_of(method_name).stem
-    return engine, Checkpoint(name, run, engine, COLUMNS, method.epochs)
+    return engine, Checkpoint(name, run, engine, HISTORY_COLUMNS, method.epochs)
 
 
 def change_params(key: str, value: object, *sections: str) -> None:
@@ -498,7 +499,7 @@ def test_training_goes_on_where_a_checkpoint_has_no_room(
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        held.keep([dict.fromkeys(COLUMNS, 1.0)])
+        held.keep([dict.fromkeys(HISTORY_COLUMNS, 1.0)])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     said = capsys.readouterr().out
@@ -533,7 +534,7 @@ def test_checkpoints_take_a_small_share_of_the_time(
     rows: list[Row] = []
     for epoch in range(1, 101):
         clock[0] += 1.0
-        rows.append({**dict.fromkeys(COLUMNS, 0.0), "epoch": epoch})
+        rows.append({**dict.fromkeys(HISTORY_COLUMNS, 0.0), "epoch": epoch})
         held.keep(rows)
         if held.path.exists():
             written.append(epoch)

@@ -7,7 +7,7 @@
 #include "operands.hpp"
 #include "products.hpp"
 
-namespace kernels::exact {
+namespace kernels::float_products {
 
 // out[m, n] = sum over k of a[m, k] b[k, n], b +1/-1. a: (M, stride) float32. b: rows of bits,
 // (K, bytes). out: float32 (its `wide` means nothing).
@@ -28,4 +28,4 @@ extern const Kernels scalar;
 extern const Kernels avx2;
 extern const Kernels neon;
 
-}  // namespace kernels::exact
+}  // namespace kernels::float_products

@@ -1,12 +1,10 @@
-"""Memory: of a process, as the kernel counts it, and of training, allocation by allocation.
+"""Training memory, allocation by allocation.
 
 Training memory is the most that a process has allocated at one time since just before the network
 was built. memray counts every allocation of every library. So the figure does not depend on what
 the C library keeps of freed memory, nor on what the process held before.
 """
 
-import resource
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +17,8 @@ from pipeline.engines.engine import create_engine
 from pipeline.profiling.stopwatch import SEED, take_first_steps, train_tiny_network
 from pipeline.training.train import epoch_steps
 
-_STATUS = Path("/proc/self/status")
 # Steps of an epoch beyond the first ones: all that is allocated once has been by then.
 _STEPS = 3
-
-
-def peak_process_memory() -> int:
-    """Return the peak of this process's resident memory, from its start until now, in bytes."""
-    # On Linux, getrusage's peak begins with that of the parent process; the kernel's own does not.
-    if _STATUS.exists():
-        for line in _STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ struct Real {
   using Moment = float;
   using Random = NoRandom;
   static constexpr float kUnits = 1.0F;
-  static constexpr float kMostWeight = __builtin_inff();
+  static constexpr float kMaxWeight = __builtin_inff();
   static Floats weight(const float* p) { return read<Floats>(p); }
   static Floats m(const float* p) { return read<Floats>(p); }
   static Floats v(const float* p) { return read<Floats>(p); }
@@ -26,7 +26,7 @@ struct Real {
 struct NarrowWeight {
   using Weight = std::int16_t;
   static constexpr float kUnits = 32768.0F;
-  static constexpr float kMostWeight = kUnits - 1;
+  static constexpr float kMaxWeight = kUnits - 1;
 
   static Floats weight(const std::int16_t* p) { return read_floats(p); }
   // From multiples of 2^-16 units, with 16 random bits.
@@ -69,12 +69,12 @@ struct Tiny : NarrowWeight {
   static Floats v(const std::uint8_t* p) {
     return reinterpret_cast<Floats>((read_ints(p) << kDropped) + all_bits(kShiftV));
   }
-  static Words code(Floats size, std::uint32_t shift, std::int32_t most, Words random) {
+  static Words code(Floats size, std::uint32_t shift, std::int32_t max, Words random) {
     // Below the smallest the difference is negative; so is its shifted sum, or it becomes 0.
     const Ints above = reinterpret_cast<Ints>(size) - static_cast<std::int32_t>(shift);
     const Ints rounded = (above + reinterpret_cast<Ints>(random << 5)) >> kDropped;
     const Ints positive = rounded > 0 ? rounded : Ints{};
-    const Ints limit = Ints{} + most;
+    const Ints limit = Ints{} + max;
     return reinterpret_cast<Words>(positive < limit ? positive : limit);
   }
   static void put_m(std::uint8_t* p, Floats m, Words random) {
@@ -100,7 +100,7 @@ float factor_of(Gradient gradient, std::size_t row) {
 struct Step {
   Floats beta1, rest1, beta2, rest2, epsilon, step_size, correction, limit;
 
-  Step(const Adam& adam, float units, float most_weight)
+  Step(const Adam& adam, float units, float max_weight)
       : beta1(all(adam.beta1)),
         rest1(all(adam.rest1)),
         beta2(all(adam.beta2)),
@@ -108,7 +108,7 @@ struct Step {
         epsilon(all(adam.epsilon)),
         step_size(all(adam.step_size * units)),
         correction(all(adam.correction)),
-        limit(all(adam.limit * units < most_weight ? adam.limit * units : most_weight)) {}
+        limit(all(adam.limit * units < max_weight ? adam.limit * units : max_weight)) {}
 };
 
 template <typename Form>
@@ -129,7 +129,7 @@ void adam_rows(State state, Gradient gradient, const Adam& adam, std::size_t col
   auto* weights = static_cast<typename Form::Weight*>(state.weights);
   auto* m = static_cast<typename Form::Moment*>(state.m);
   auto* v = static_cast<typename Form::Moment*>(state.v);
-  const Step step(adam, Form::kUnits, Form::kMostWeight);
+  const Step step(adam, Form::kUnits, Form::kMaxWeight);
   using Random = typename Form::Random;
   for (std::size_t row = begin; row < end; row += Random::kRows) {
     for (std::size_t panel = 0; panel * kPanel < columns; ++panel) {

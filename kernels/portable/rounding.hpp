@@ -29,13 +29,13 @@ void round_to(std::int8_t* out, Floats g, Floats units, Words random) {
   store_int8(out, (to_int(numbers) + reinterpret_cast<Ints>(random)) >> 16);
 }
 
-void column_factors(const float* panel, std::size_t rows, int most, float* factors) {
+void column_factors(const float* panel, std::size_t rows, int max, float* factors) {
   for (std::size_t w = 0; w < kGroups; ++w) {
     Floats largest = all(0.0F);
     for (std::size_t b = 0; b < rows; ++b) {
       largest = larger(absolute(read<Floats>(panel + b * kPanel + w * kLanes)), largest);
     }
-    store(factors + w * kLanes, largest / all(static_cast<float>(most)));
+    store(factors + w * kLanes, largest / all(static_cast<float>(max)));
   }
 }
 
@@ -83,7 +83,7 @@ Floats read_row(const float* matrix, std::size_t rows, std::size_t columns, std:
 }
 
 void round_rows(const float* matrix, std::size_t rows, std::size_t columns, std::size_t begin,
-                std::size_t end, int most, Draw draw, std::int8_t* out, std::size_t stride,
+                std::size_t end, int max, Draw draw, std::int8_t* out, std::size_t stride,
                 float* factors) {
   const std::size_t vectors = (columns + kLanes - 1) / kLanes;
   for (std::size_t b = begin; b < end; ++b) {
@@ -91,7 +91,7 @@ void round_rows(const float* matrix, std::size_t rows, std::size_t columns, std:
     for (std::size_t w = 0; w < vectors; ++w) {
       largest = larger(absolute(read_row(matrix, rows, columns, b, w)), largest);
     }
-    factors[b] = largest_of(largest) / static_cast<float>(most);
+    factors[b] = largest_of(largest) / static_cast<float>(max);
     __builtin_memset(out + b * stride, 0, stride);
   }
   for (std::size_t panel = 0; panel * kPanel < columns; ++panel) {

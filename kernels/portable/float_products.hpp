@@ -1,10 +1,10 @@
 // Products of float32 over vectors of outputs, for every instruction set.
 #pragma once
 
-#include "../exact.hpp"
+#include "../float_products.hpp"
 #include "../vectors.hpp"
 
-namespace kernels::exact {
+namespace kernels::float_products {
 namespace {
 
 constexpr std::size_t kGroups = kPanel / kLanes;
@@ -67,4 +67,4 @@ void floats_by_pixels(const float* a, std::size_t stride, IntRows x, std::size_t
 }
 
 }  // namespace
-}  // namespace kernels::exact
+}  // namespace kernels::float_products

@@ -10,7 +10,7 @@ from pipeline.config.params import Params
 from pipeline.engines.engine import load_data
 from pipeline.fetch import sources
 from pipeline.fetch.store import store
-from pipeline.profiling.memory import peak_process_memory
+from pipeline.profiling.process_memory import peak_process_memory
 from pipeline.profiling.sampling import Case, sample_memory
 
 
@@ -28,7 +28,7 @@ def test_a_parents_memory_is_not_counted() -> None:
         "import subprocess, sys\n"
         "block = bytearray(400 * 1024 * 1024)\n"
         "measure = (\n"
-        "    'from pipeline.profiling.memory import peak_process_memory\\n'\n"
+        "    'from pipeline.profiling.process_memory import peak_process_memory\\n'\n"
         "    'print(peak_process_memory())'\n"
         ")\n"
         "subprocess.run([sys.executable, '-c', measure], check=True)\n"

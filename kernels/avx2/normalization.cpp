@@ -1,8 +1,0 @@
-// Compiled for AVX2.
-#include "../generic/normalization.hpp"
-
-namespace kernels::normalization {
-
-const Kernels avx2{statistics, binarize, backward};
-
-}  // namespace kernels::normalization

@@ -1,0 +1,8 @@
+// Compiled once for each instruction set, whose name BINARY_KERNELS_SET is.
+#include "normalization.hpp"
+
+namespace kernels::normalization {
+
+const Kernels BINARY_KERNELS_SET{statistics, binarize, backward};
+
+}  // namespace kernels::normalization

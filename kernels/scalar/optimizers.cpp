@@ -1,8 +1,0 @@
-// For any processor.
-#include "../generic/optimizers.hpp"
-
-namespace kernels::optimizers {
-
-const Kernels scalar{adam, bop};
-
-}  // namespace kernels::optimizers
