@@ -109,7 +109,7 @@ def aggregate() -> None:
 @app.command()
 def plot() -> None:
     """Draw the figures of reports/figures/ from the tables."""
-    from pipeline.report.plot import plot as run
+    from pipeline.report.charts.plot import plot as run
 
     run()
 
@@ -117,7 +117,7 @@ def plot() -> None:
 @app.command()
 def page() -> None:
     """Write reports/index.html, the interactive page, from the tables."""
-    from pipeline.report.page import page as run
+    from pipeline.report.charts.page import page as run
 
     run()
 

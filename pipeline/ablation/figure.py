@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
 from pipeline.ablation.comparison import BASELINE_ROW, Comparison
-from pipeline.report.figures.style import COLOURS, in_order
+from pipeline.report.charts.style import COLOURS, in_order
 from pipeline.report.statistics import Estimate
 from pipeline.report.verdicts import Verdict
 

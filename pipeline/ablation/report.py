@@ -13,7 +13,7 @@ from pipeline.common.atomic import atomic_directory
 from pipeline.common.console import echo
 from pipeline.config.params import Params
 from pipeline.config.paths import REPORTS
-from pipeline.report.figures.style import STYLE, save
+from pipeline.report.charts.style import STYLE, save
 
 FOLDER = REPORTS / "ablation"
 

@@ -10,19 +10,20 @@ import pandas as pd
 from pipeline.ablation.comparison import BASELINE_ROW, MIN_POINTS, Comparison
 from pipeline.ablation.plan import Factor, Plan
 from pipeline.ablation.results import Result
-from pipeline.report.captions import captioned
+from pipeline.report.charts.captions import Caption, captioned
 from pipeline.report.markdown import markdown
 from pipeline.report.summary.document import render_template
 from pipeline.report.summary.machine import machine_in_words
 from pipeline.report.text import format_range, join_words
 from pipeline.report.verdicts import Verdict
 
-CAPTION = (
+CAPTION = Caption(
+    "Test accuracy, time and memory by level of each factor",
     "How test accuracy changes when one factor of a recipe does. Bold is the factor at the "
     "recipe's level, with the recipe's accuracy at 0; below it stand the other levels. Small dots "
     "are seeds, each against the same seed of the recipe; the large one is their mean, the line "
     "their range. Time and memory are those of training, as multiples of the recipe's. An empty "
-    "row was not trained."
+    "row was not trained.",
 )
 _HEADERS = (
     *("what is changed", "network", "test accuracy, %", "change, points", "epochs"),

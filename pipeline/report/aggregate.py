@@ -18,6 +18,7 @@ from pipeline.config.names import BASELINE
 from pipeline.config.params import Params
 from pipeline.config.paths import AIMS, REPORTS, STUDY, TABLES
 from pipeline.report import claims, tables
+from pipeline.report.columns import COSTS
 from pipeline.report.report import Report, find_row
 from pipeline.report.summary.document import render_aims, render_summary
 from pipeline.report.targets import targets_table
@@ -83,7 +84,9 @@ def make_report(params: Params) -> Report:
             "costs": costs,
             "axes": tables.axes_table(params),
             "phases": tables.phases_table(_own_points(measured["phases"], params)),
-            "ledger": tables.ledger_table(_own_points(measured["memory_breakdown"], params), costs),
+            "memory_breakdown": tables.memory_breakdown_table(
+                _own_points(measured["memory_breakdown"], params), costs
+            ),
             "memory_curve": measured["memory_curve"],
             "time_to_accuracy": tables.time_to_accuracy(curves),
             "inference": inference,
@@ -167,7 +170,7 @@ def metrics(report: Report) -> dict[str, dict[str, dict[str, float]]]:
         architecture, method = row["architecture"], row["method"]
         figures = _accuracy_metrics(row, report.accuracy)
         cost = find_row(costs, architecture=architecture, method=method)
-        for name in tables.COSTS:
+        for name in COSTS:
             figures[name] = round(cost[name], 4)
             if method != BASELINE:
                 short = name.removesuffix("_seconds").removesuffix("_mib")

@@ -12,12 +12,10 @@ from pipeline.common.units import MIB
 from pipeline.config.grid import axes
 from pipeline.config.names import BASELINE, NUMKONG, PACKED, PASSES, TORCH
 from pipeline.config.params import Params
+from pipeline.report.columns import COSTS, POINT
 from pipeline.report.statistics import ENDS, estimate_columns, paired_ratio
 
 PARTS = ("training", "validation", "test")
-COSTS = ("epoch_seconds", "process_memory_mib", "training_memory_mib")
-# What a measurement of training is of, but for the method.
-POINT = ["architecture", "batch_size", "threads"]
 # Validation accuracies, in percent, to which the seconds of training are reported.
 TARGETS = (85, 87, 88)
 
@@ -189,7 +187,7 @@ def paired_values(group: pd.DataFrame, method: str, column: str) -> np.ndarray:
     return values.to_numpy(dtype=np.float64)
 
 
-def ledger_table(breakdown: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
+def memory_breakdown_table(breakdown: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
     """Return the memory breakdown in MiB and in percent of training memory, to which it adds up.
 
     The last kind is the rest: what of training memory has no name. It is negative where kinds are

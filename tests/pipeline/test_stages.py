@@ -23,8 +23,9 @@ from pipeline.inference import stage
 from pipeline.inference.runtimes import RUNTIMES
 from pipeline.profiling import kernels as benchmark
 from pipeline.report.aggregate import aggregate
-from pipeline.report.captions import FIGURES
-from pipeline.report.plot import COLUMNS, DRAWINGS, plot
+from pipeline.report.charts.plot import plot
+from pipeline.report.charts.tables import COST_NEEDS, merge_needs
+from pipeline.report.charts.topics import TOPICS
 from tests.contradictions import contradictions
 
 
@@ -214,13 +215,13 @@ def test_aggregate_and_plot_write_the_report(trained: Path) -> None:
     assert (trained / "docs/aims.md").read_text().startswith("# What the project aimed at")
     assert "range (too few rounds for an interval)" in summary
     written = {path.stem for path in (reports / "tables").glob("*.csv")}
-    assert written >= {source for _, sources in DRAWINGS.values() for source in sources}
+    assert written >= {name for topic in TOPICS.values() for name in topic.needs}
     for name in written:
         assert f"(tables/{name}.csv)" in summary
         # Only the study's own architectures have claims and printed runs.
         empty = len(pd.read_csv(reports / "tables" / f"{name}.csv")) == 0
         assert empty == (name in ("claims", "published", "time_to_study"))
-    for name in FIGURES:
+    for name in TOPICS:
         assert f"(figures/{name}.png)" in summary
         picture = image.imread(reports / "figures" / f"{name}.png")
         # More than a blank page: the mean of white is 1.
@@ -413,7 +414,8 @@ def test_a_machine_without_a_name_is_named(trained: Path) -> None:
 
 def test_figures_name_the_column_that_a_table_lacks(trained: Path) -> None:
     aggregate(load_params())
-    for name, columns in COLUMNS.items():
+    needs = merge_needs([COST_NEEDS, *(topic.needs for topic in TOPICS.values())])
+    for name, columns in needs.items():
         path = Path(f"reports/tables/{name}.csv")
         whole = path.read_text()
         for column in columns:

@@ -30,7 +30,7 @@ def summary_context(report: Report) -> dict[str, Any]:
         "study_url": load_published()["source"],
         "least_saved": LEAST_SAVED,
         "claims_held": _claims_held(report.claims),
-        "unexplained": _unexplained(report.tables["ledger"]),
+        "unexplained": _unexplained(report.tables["memory_breakdown"]),
         "not_paying": _not_paying(report),
         "predictions": _predictions(report),
         "skipped": _skipped(report.tables["runtimes"]),
@@ -123,8 +123,8 @@ def _claims_held(claims: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _unexplained(ledger: pd.DataFrame) -> dict[str, float]:
-    rest = ledger[ledger["kind"] == "rest"]["percent_of_peak"].abs()
+def _unexplained(breakdown: pd.DataFrame) -> dict[str, float]:
+    rest = breakdown[breakdown["kind"] == "rest"]["percent_of_peak"].abs()
     return {"median": float(rest.median()), "max": float(rest.max())}
 
 

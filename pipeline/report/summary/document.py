@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.report import text
-from pipeline.report.captions import figure
+from pipeline.report.charts.captions import figure_markdown
 from pipeline.report.report import Report
 from pipeline.report.summary import markdown_tables
 from pipeline.report.summary.context import aims_context, summary_context
@@ -30,7 +30,7 @@ TEMPLATES.filters.update(
     plural=text.plural,
     chance_of_one_sign=text.chance_of_one_sign,
 )
-TEMPLATES.globals |= {"figure": figure, "table": markdown_tables}
+TEMPLATES.globals |= {"figure": figure_markdown, "table": markdown_tables}
 
 
 def render_summary(report: Report) -> str:

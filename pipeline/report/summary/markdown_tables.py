@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.names import BASELINE, NUMKONG, PACKED, TORCH
+from pipeline.report.columns import POINT
 from pipeline.report.markdown import markdown
 from pipeline.report.report import Report, accuracy_lost, find_row
 from pipeline.report.statistics import Estimate, read_estimate
-from pipeline.report.tables import POINT
 from pipeline.report.text import (
     format_number,
     plural,
@@ -192,9 +192,9 @@ def phases(report: Report) -> str:
     return markdown(["network, batch, method", *names], rows)
 
 
-def ledger(report: Report) -> str:
+def memory_breakdown(report: Report) -> str:
     """Return a row per network, batch size and method: percent of training memory by kind."""
-    table = report.tables["ledger"]
+    table = report.tables["memory_breakdown"]
     kinds = list(dict.fromkeys(table["kind"]))
     rows = []
     for keys, group in table.groupby([*POINT, "method"], sort=False):

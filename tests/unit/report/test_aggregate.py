@@ -103,7 +103,7 @@ def test_ratios_of_whole_trainings_are_those_of_epochs(report: Params) -> None:
 
 def test_the_memory_breakdown_adds_up(report: Params) -> None:
     keys = ["architecture", "batch_size", "threads", "method"]
-    added = table("ledger").groupby(keys)["mib"].sum()
+    added = table("memory_breakdown").groupby(keys)["mib"].sum()
     peaks = table("costs").set_index(keys)["training_memory_mib"]
     assert added.to_dict() == pytest.approx(peaks[added.index].to_dict(), abs=1e-3)
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,10 @@ from matplotlib import image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipeline.common.errors import PipelineError
-from pipeline.report import captions
-from pipeline.report.page import PAGE, SECTIONS, page
-from pipeline.report.page_parts import curves
-from pipeline.report.page_parts.html import EXPORT
+from pipeline.report.charts import memory_curve
+from pipeline.report.charts.html import EXPORT
+from pipeline.report.charts.page import PAGE, page
+from pipeline.report.charts.topics import TOPICS
 from tests.conftest import ROOT
 
 ARCHITECTURES = ("mlp-8", "mlp-16")
@@ -32,7 +31,7 @@ BATCHES = (10, 20)
 METHODS = {"float": 1.0, "simulated": 1.3, "deterministic": 0.25}
 # Names that would break a page into which they were written as they are.
 CLASSES = ("low", "<b>high</b>", "</script>")
-LATER = ("scaling", "time_to_accuracy", "inference")
+LATER = ("axes", "time_to_accuracy", "inference")
 LIMIT = 1_500_000
 # That of the pipeline's own tables, where it has run.
 REAL = ROOT / PAGE
@@ -68,7 +67,7 @@ def make_tables() -> dict[str, list[dict[str, object]]]:
             **{"seeds": 2, "model_kib": 100 * width if ratio >= 1 else 4},
         )
         for batch in BATCHES:
-            case = {**network, "batch_size": batch}
+            case = {**network, "batch_size": batch, "threads": 2}
             add(
                 "costs",
                 **case,
@@ -79,7 +78,7 @@ def make_tables() -> dict[str, list[dict[str, object]]]:
             for phase in ("forward", "backward"):
                 add("phases", **case, phase=phase, seconds=ratio, share=0.5)
             for kind in ("weights", "saved_activations"):
-                add("ledger", **case, kind=kind, mib=width * ratio, percent_of_peak=50)
+                add("memory_breakdown", **case, kind=kind, mib=width * ratio, percent_of_peak=50)
             for sample in range(500):
                 mib = 900 if sample == 251 else 100 * ratio
                 add("memory_curve", **case, seconds=sample / 50 - 1, process_memory_mib=mib)
@@ -97,14 +96,18 @@ def make_tables() -> dict[str, list[dict[str, object]]]:
             seconds = target * ratio if reached else None
             counts = {"seeds_reached": 2 if reached else 0, "seeds": 2}
             add("time_to_accuracy", **network, target=target, seconds=seconds, **counts)
-        for axis, value in itertools.product(("width", "batch", "depth", "threads"), (1, 2)):
-            add(
-                "scaling",
-                **{"axis": axis, "value": value, **network, "batch_size": 10, "threads": 2},
-                **cost("epoch_seconds", value, ratio),
-                training_memory_mib=value,
-                training_memory_mib_ratio=ratio,
-            )
+    for axis, threads in itertools.product(("width", "batch", "depth", "threads"), (1, 2)):
+        point = {"architecture": "mlp-8", "batch_size": 10, "threads": threads}
+        add("axes", axis=axis, value=threads, **point)
+    for method, ratio in list(METHODS.items())[:2]:
+        # A point of the grid alone.
+        add(
+            "costs",
+            **{"architecture": "mlp-8", "method": method, "batch_size": 10, "threads": 1},
+            **cost("epoch_seconds", 9, ratio),
+            **cost("training_memory_mib", 9, ratio),
+            **cost("process_memory_mib", 9, ratio),
+        )
     # Only one architecture was measured.
     for threads, batch, runtime in itertools.product((1, 2), (1, 100), ("packed", "torch")):
         add(
@@ -137,20 +140,27 @@ def embedded(text: str, name: str) -> dict[str, Any]:
     return content
 
 
+def shown(name: str) -> pd.DataFrame:
+    """Return a table that the page holds."""
+    table = embedded(PAGE.read_text("utf-8"), "tables")[name]
+    return pd.DataFrame(table["data"], columns=table["columns"])
+
+
 def test_the_page_holds_every_table_and_chart_once(tables: Path) -> None:
     page()
     text = PAGE.read_text("utf-8")
     assert len(text.encode()) < LIMIT
     assert text.count("window.vegaEmbed =") + text.count("window.vegaEmbed=") == 1
-    assert text.count("<section>") == len(SECTIONS)
-    assert set(embedded(text, "tables")) == {path.stem for path in tables.iterdir()}
+    assert text.count("<section>") == len(TOPICS)
+    files = {path.stem for path in tables.iterdir()}
+    assert set(embedded(text, "tables")) == files - {"axes"} | {"scaling"}
     charts = embedded(text, "charts")["charts"]
     assert set(charts) == set(re.findall(r'<figure id="([^"]+)">', text))
     for chart in charts.values():
         # Altair checks a specification against Vega-Lite's schema before it returns it.
         assert chart["spec"]["$schema"].startswith("https://vega.github.io/schema/vega-lite/")
         assert chart["spec"]["description"].endswith(".")
-        for source in chart["sources"]:
+        for source in set(chart["sources"]) & files:
             assert f'<a href="tables/{source}.csv">' in text
 
 
@@ -182,7 +192,7 @@ def test_a_section_without_its_table_leaves_no_trace(tables: Path, empty: bool) 
             path.unlink()
     page()
     text = PAGE.read_text("utf-8")
-    assert text.count("<section>") == len(SECTIONS) - len(LATER)
+    assert text.count("<section>") == len(TOPICS) - len(LATER)
     own = text.replace(vl_convert.javascript_bundle(EXPORT), "")
     assert not re.search("scaling|time.to.accuracy|inference", own)
 
@@ -199,9 +209,9 @@ def test_a_table_that_the_page_cannot_do_without_is_named(tables: Path) -> None:
 
 
 def test_a_missing_column_is_named(tables: Path) -> None:
-    path = tables / "scaling.csv"
+    path = tables / "axes.csv"
     pd.read_csv(path).drop(columns="value").to_csv(path, index=False)
-    with pytest.raises(PipelineError, match=r"scaling\.csv lacks value"):
+    with pytest.raises(PipelineError, match=r"axes\.csv lacks value"):
         page()
 
 
@@ -209,28 +219,43 @@ def test_the_answer_says_what_the_tables_say(tables: Path) -> None:
     page()
     text = PAGE.read_text("utf-8").replace("\N{NO-BREAK SPACE}", " ")
     assert (
-        "<strong>deterministic</strong> took 75 % less time an epoch and 75 % less training "
+        "<strong>deterministic</strong> took 75 % less time per epoch and 75 % less training "
         "memory, lost 0.8 points of test accuracy, and left a model file of 4 KiB in place of 100."
     ) in text
     assert (
-        "<strong>simulated</strong> took about as much time an epoch (no difference) and 30 % "
+        "<strong>simulated</strong> took about as much time per epoch (no difference) and 30 % "
         "more training memory, gained 0.3 points of test accuracy, and left a model file of the "
         "same size."
     ) in text
 
 
-def test_the_page_and_the_summary_explain_stacks_in_the_same_words(tables: Path) -> None:
+def test_scaling_has_the_methods_of_all_points_and_costs_the_own_points(tables: Path) -> None:
     page()
-    text = PAGE.read_text("utf-8")
-    for caption in (captions.PHASES, captions.LEDGER):
-        assert f"<p>{escape(caption)}</p>" in text
+    rows = embedded(PAGE.read_text("utf-8"), "tables")
+    frames = {
+        name: pd.DataFrame(rows[name]["data"], columns=rows[name]["columns"]) for name in rows
+    }
+    assert set(frames["scaling"]["method"]) == {"float", "simulated"}
+    assert set(frames["costs"]["method"]) == set(METHODS)
+    assert set(frames["costs"]["threads"]) == {2}
+
+
+def test_what_is_no_difference_has_no_ratio(tables: Path) -> None:
+    page()
+    costs = shown("costs").set_index("method")
+    for method, cost, expected in (
+        ("float", "epoch_seconds", ""),
+        ("simulated", "epoch_seconds", "≈"),
+        ("simulated", "training_memory_mib", "1.30 ×"),
+    ):
+        assert list(costs[f"{cost}_times"][method].unique()) == [expected]
 
 
 def test_a_thin_curve_keeps_the_peak(tables: Path) -> None:
     curve = pd.read_csv(tables / "memory_curve.csv")
-    thin = curves.thin(curve)
+    thin = memory_curve.thin(curve)
     sizes = thin.groupby(["architecture", "batch_size", "method"]).size()
-    assert (sizes == curves.POINTS).all()
+    assert (sizes == memory_curve.POINTS).all()
     assert (thin["process_memory_mib"] == 900).sum() == len(sizes)
 
 
@@ -308,8 +333,8 @@ def test_every_chart_is_drawn(opened: Page, tmp_path: Path) -> None:
 
 def test_the_switches_change_what_is_shown(opened: Page) -> None:
     names = (
-        *("epoch-seconds", "accuracy", "tradeoff-epoch", "ledger", "training-time", "confusion"),
-        *("inference", "scaling-depth-epoch"),
+        *("epoch-seconds", "accuracy", "tradeoff-epoch", "memory-breakdown", "error-over-time"),
+        *("confusion", "inference", "scaling-depth-epoch"),
     )
 
     def printable() -> dict[str, str]:
@@ -324,7 +349,12 @@ def test_the_switches_change_what_is_shown(opened: Page) -> None:
     opened.focus('input[name="architecture"]:checked')
     opened.keyboard.press("ArrowRight")
     second = printable()
-    assert changed(second, first) == {"epoch-seconds", "accuracy", "ledger", "training-time"}
+    assert changed(second, first) == {
+        "epoch-seconds",
+        "accuracy",
+        "memory-breakdown",
+        "error-over-time",
+    }
     assert opened.inner_text(".answer") != answer
     # Not measured for this architecture: the page says so, and shows no stale chart.
     assert opened.locator("#inference .absent").is_visible()
@@ -332,7 +362,7 @@ def test_the_switches_change_what_is_shown(opened: Page) -> None:
 
     opened.locator('label:has(input[value="20"])').click()
     third = printable()
-    assert changed(third, second) == {"epoch-seconds", "tradeoff-epoch", "ledger"}
+    assert changed(third, second) == {"epoch-seconds", "tradeoff-epoch", "memory-breakdown"}
 
     opened.locator('label:has(input[value="mlp-8"])').click()
     opened.locator('label:has(input[name="threads"][value="2"])').click()

@@ -6,7 +6,7 @@ import pytest
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from pipeline.report.figures.style import STYLE, method_legend
+from pipeline.report.charts.style import STYLE, method_legend
 
 LONG = ["torch", "torch.compile", "torch int8", "ONNX Runtime", "ONNX Runtime int8", "packed", "9"]
 

@@ -7,17 +7,18 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.names import BASELINE
-from pipeline.report.page_parts.section import Choice, Tables
+from pipeline.report.charts.tables import Tables
+from pipeline.report.charts.topic import Choice
 from pipeline.report.statistics import read_estimate
 from pipeline.report.text import format_range, join_words, points_lost
 from pipeline.report.verdicts import Verdict, judge_cost
 
-COLUMNS = {"epoch_seconds": "time an epoch", "training_memory_mib": "training memory"}
+COLUMNS = {"epoch_seconds": "time per epoch", "training_memory_mib": "training memory"}
 
 
 def answers(tables: Tables) -> list[tuple[Choice, str]]:
     """Return a paragraph, as HTML, for every architecture and batch size that was measured."""
-    # Costs have test accuracy already: see `pipeline.report.page_parts.tradeoff`.
+    # Costs have test accuracy already: see `pipeline.report.charts.tables`.
     rest = tables["accuracy"].drop(columns="test_accuracy")
     merged = tables["costs"].merge(rest, on=["architecture", "method"])
     return [

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from pipeline.common.units import MIB
-from pipeline.report.tables import ledger_table
+from pipeline.report.tables import memory_breakdown_table
 
 KEYS = {"architecture": "mlp-8", "batch_size": 10, "threads": 2, "method": "float"}
 
@@ -15,7 +15,7 @@ def test_the_breakdown_adds_up_to_training_memory(peak: float) -> None:
         for kind, mib in (("weights", 3), ("input", 1), ("temporaries", 4))
     ]
     costs = pd.DataFrame([{**KEYS, "training_memory_mib": peak, "epoch_seconds": 1.0}])
-    table = ledger_table(pd.DataFrame(rows), costs).set_index("kind")
+    table = memory_breakdown_table(pd.DataFrame(rows), costs).set_index("kind")
     assert list(table.index) == ["weights", "input", "temporaries", "rest"]
     assert table["mib"].sum() == pytest.approx(peak)
     assert table["percent_of_peak"].sum() == pytest.approx(100)

@@ -1,20 +1,24 @@
-"""What training costs and what accuracy it buys: a row a method."""
+"""What training costs and what accuracy it buys: a row per method."""
 
 import altair as alt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from pipeline.config.names import BASELINE
-from pipeline.report.page_parts import vega
-from pipeline.report.page_parts.section import Chart, Needs, Section, Series, Tables
+from pipeline.report.charts import vega
+from pipeline.report.charts.style import in_order, method_legend, panels
+from pipeline.report.charts.tables import COST_NEEDS, Needs, Series, Tables
+from pipeline.report.charts.topic import Chart, Section, Topic
 
 COSTS = {
-    "epoch_seconds": ("Time", "seconds an epoch"),
-    "training_memory_mib": ("Training memory", "MiB above what the process held before"),
+    "epoch_seconds": ("Time", "seconds per epoch"),
+    "training_memory_mib": ("Training memory", "MiB"),
     "process_memory_mib": ("Process memory", "MiB, peak of the whole process"),
 }
-ENDS = ("", "_ratio", "_ratio_lower", "_ratio_upper")
 CASE = ("architecture", "batch_size")
 NEEDS: Needs = {
-    "costs": (*CASE, "method", *(f"{cost}{end}" for cost in COSTS for end in ENDS)),
+    **COST_NEEDS,
     "accuracy": (
         *("architecture", "method", "test_accuracy", "test_accuracy_std"),
         *("seeds", "model_kib"),
@@ -23,6 +27,9 @@ NEEDS: Needs = {
 ROW = 34
 # Bars leave the rest of the width to their labels.
 ROOM = 1.75
+BAR_SHARE = 0.8
+# So small that the labels of neighbours do not touch.
+LABEL_SIZE = 9
 
 
 def section(tables: Tables) -> Section:
@@ -40,8 +47,9 @@ def section(tables: Tables) -> Section:
     return Section(
         title="What it costs",
         text="Medians over rounds of fresh processes, in which the methods take turns. × is the "
-        f"ratio to {BASELINE}, paired within rounds; its interval is in the tooltip. Accuracy and "
-        "model size are those of the trained networks, whatever the batch size chosen here.",
+        f"ratio to {BASELINE}, paired within rounds; its interval is in the tooltip. ≈ marks no "
+        "difference. Accuracy and model size are those of the trained networks, whatever the "
+        "batch size chosen here.",
         charts=(*measured, _accuracy_chart(tables.methods), _size_chart(tables.methods)),
         columns=5,
     )
@@ -51,15 +59,12 @@ def _cost(cost: str, title: str, unit: str, methods: Series) -> alt.LayerChart:
     tooltip = [
         alt.Tooltip("method:N"),
         alt.Tooltip(f"{cost}:Q", title=unit.split()[0], format=".4~r"),
-        alt.Tooltip("ratio:N", title=f"× {BASELINE} [interval]"),
+        alt.Tooltip(f"{cost}_interval:N", title=f"× {BASELINE} [interval]"),
     ]
-    base = vega.rows("costs", *CASE).transform_calculate(
-        ratio=vega.with_ratio(cost),
-        times=f"datum.method === '{BASELINE}' ? '' : format(datum.{cost}_ratio, '.2f') + ' ×'",
-    )
+    base = vega.rows("costs", *CASE)
     # A column at the right end, to be read downwards.
     times = base.mark_text(align="right", color=vega.GREY, aria=False).encode(
-        x=alt.value("width"), y=vega.method_axis(methods), text="times:N"
+        x=alt.value("width"), y=vega.method_axis(methods), text=f"{cost}_times:N"
     )
     bars = _bars(base, cost, methods, tooltip)
     return vega.layered(
@@ -144,3 +149,81 @@ def _accuracy_chart(methods: Series) -> Chart:
             description="Test accuracy by method, with the standard deviation over seeds.",
         ),
     )
+
+
+def draw(tables: Tables) -> Figure:
+    """Draw bars by network and method: a row of panels per batch size, then accuracy and size."""
+    costs, accuracy, colours = tables["costs"], tables["accuracy"], tables.methods.colours
+    batches = sorted(costs["batch_size"].unique())
+    figure = Figure(figsize=(15, 4.3 * (len(batches) + 1)))
+    grid = panels(figure, len(batches) + 1, len(COSTS))
+    for batch, row in zip(batches, grid, strict=False):
+        chosen = costs[costs["batch_size"] == batch]
+        for ax, (column, (title, unit)) in zip(row, COSTS.items(), strict=True):
+            _draw_bars(ax, chosen, column, colours)
+            ax.set(title=f"{title}, batch {batch:,}", ylabel=unit.partition(",")[0])
+    last = grid[-1]
+    _accuracy_points(last[0], accuracy, colours)
+    _draw_bars(last[1], accuracy, "model_kib", colours)
+    last[1].set(title="Model file", ylabel="KiB")
+    last[2].set_axis_off()
+    method_legend(figure, colours)
+    return figure
+
+
+def _draw_bars(ax: Axes, table: pd.DataFrame, column: str, colours: dict[str, str]) -> None:
+    for position, colour, row in _positions(table, colours):
+        bar = ax.bar(position, row[column], BAR_SHARE / len(colours), color=colour)
+        ax.bar_label(bar, fmt=_short, fontsize=LABEL_SIZE, padding=2)
+    _name_groups(ax, table)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:#.2g}".rstrip(".")
+
+
+def _accuracy_points(ax: Axes, accuracy: pd.DataFrame, colours: dict[str, str]) -> None:
+    for position, colour, row in _positions(accuracy, colours):
+        spread = row["test_accuracy_std"] if row["seeds"] > 1 else None
+        ax.errorbar(
+            position, row["test_accuracy"], spread, fmt="o", color=colour, markersize=9, capsize=5
+        )
+        ax.annotate(
+            f"{row['test_accuracy']:.1f}",
+            (position, row["test_accuracy"] + (spread or 0)),
+            xytext=(0, 8),
+            textcoords="offset points",
+            fontsize=LABEL_SIZE,
+            ha="center",
+        )
+    _name_groups(ax, accuracy)
+    ax.set(title="Test accuracy (axis cut)", ylabel="%")
+    ax.margins(x=0.15, y=0.2)
+
+
+def _positions(
+    table: pd.DataFrame, colours: dict[str, str]
+) -> list[tuple[float, str, "pd.Series[float]"]]:
+    """Place the methods of each architecture side by side around its own position."""
+    architectures = in_order(table["architecture"])
+    methods = list(colours)
+    width = BAR_SHARE / len(methods)
+    return [
+        (
+            architectures.index(row["architecture"])
+            + (methods.index(row["method"]) - (len(methods) - 1) / 2) * width,
+            colours[row["method"]],
+            row,
+        )
+        for _, row in table.iterrows()
+    ]
+
+
+def _name_groups(ax: Axes, table: pd.DataFrame) -> None:
+    architectures = in_order(table["architecture"])
+    ax.set_xticks(range(len(architectures)), architectures)
+    ax.grid(visible=False, axis="x")
+    ax.margins(y=0.12)
+
+
+TOPIC = Topic(NEEDS, draw, section)

@@ -2,21 +2,25 @@
 
 import altair as alt
 import pandas as pd
+from matplotlib.figure import Figure
 
-from pipeline.report.figures.style import in_order
-from pipeline.report.page_parts import vega
-from pipeline.report.page_parts.section import Chart, Choice, Needs, Section, Tables
+from pipeline.report.charts import vega
+from pipeline.report.charts.learning_curves import draw_band, panel_per_architecture, select
+from pipeline.report.charts.style import in_order, method_legend, plain_logarithmic
+from pipeline.report.charts.tables import Needs, Tables
+from pipeline.report.charts.topic import Chart, Choice, Section, Topic
 
 NEEDS: Needs = {
     "time_to_accuracy": (
         *("architecture", "method", "target", "seconds"),
         *("seeds_reached", "seeds"),
-    )
+    ),
+    "learning_curves": ("architecture", "method", "cumulative_seconds", "validation_error"),
 }
 
 
 def section(tables: Tables) -> Section:
-    """Return the section: a line a method, upwards through the targets."""
+    """Return the section: a line per method, upwards through the targets."""
     table = tables["time_to_accuracy"]
     base = vega.rows("time_to_accuracy", "architecture").transform_filter("isValid(datum.seconds)")
     targets = sorted(table["target"].unique().tolist())
@@ -59,7 +63,7 @@ def section(tables: Tables) -> Section:
             points,
             keys=("architecture",),
             height=300,
-            description="Seconds of training until a validation accuracy is reached, a line a "
+            description="Seconds of training until a validation accuracy is reached, a line per "
             "method.",
         ),
         notes=tuple(_not_reached(table)),
@@ -84,3 +88,20 @@ def _not_reached(table: pd.DataFrame) -> list[tuple[Choice, str]]:
         ]
         notes.append(({"architecture": architecture}, f"Reached by no seed: {'; '.join(parts)}."))
     return notes
+
+
+def draw(tables: Tables) -> Figure:
+    """Draw validation error against seconds of training: a panel per architecture."""
+    curves, colours = tables["learning_curves"], tables.methods.colours
+    figure, axes = panel_per_architecture(curves, "seconds of training", "validation error, %")
+    for architecture, ax in axes.items():
+        for method, colour in colours.items():
+            chosen = select(curves, architecture, method)
+            draw_band(ax, chosen, "cumulative_seconds", "validation_error", colour, "-")
+        ax.set_xscale("log")
+        plain_logarithmic(ax.xaxis)
+    method_legend(figure, colours)
+    return figure
+
+
+TOPIC = Topic(NEEDS, draw, section)

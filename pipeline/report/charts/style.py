@@ -1,11 +1,12 @@
 """One style for all figures: colour-blind safe, legible at half size."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -18,8 +19,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 # Paul Tol, "Colour Schemes", 2021, muted, and a grey: for parts of a whole, and for what is no
 # method, told apart from the methods' colours.
 PART_COLOURS = (
-    *("#332288", "#88CCEE", "#CC6677", "#999933", "#882255", "#DDCC77", "#117733"),
-    *("#AA4499", "#44AA99", "#BBBBBB"),
+    *("#332288", "#88CCEE", "#CC6677", "#999933", "#882255", "#117733", "#AA4499"),
+    *("#44AA99", "#DDCC77", "#BBBBBB"),
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -37,6 +38,8 @@ STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.8,
     "lines.linewidth": 2.2,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 0.1,
+    "figure.constrained_layout.h_pad": 0.1,
     # Ids in SVG files are then the same in every run.
     "svg.hashsalt": "pipeline",
     "svg.fonttype": "none",
@@ -67,10 +70,22 @@ def marker_of(names: Iterable[object]) -> dict[str, str]:
     return dict(zip(in_order(names), cycle(MARKERS), strict=False))
 
 
-def method_legend(figure: Figure, colours: dict[str, str], extra: list[Line2D]) -> None:
+def method_legend(
+    figure: Figure,
+    colours: dict[str, str],
+    extra: Sequence[Artist] = (),
+    markers: dict[str, str] | None = None,
+) -> None:
     """Put one legend of methods, and of `extra` entries, below all axes of the figure."""
-    handles = [Line2D([], [], color=c, label=method) for method, c in colours.items()]
-    handles += extra
+    lines = [
+        Line2D([], [], color=colour, label=name, marker=(markers or {}).get(name, ""))
+        for name, colour in colours.items()
+    ]
+    legend_below(figure, [*lines, *extra])
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Put one legend below all axes of the figure, in rows that it has room for."""
     # Inches, about: a line and its gaps, and the letters.
     width = sum(0.85 + 0.1 * len(str(handle.get_label())) for handle in handles)
     rows = math.ceil(width / figure.get_figwidth())

@@ -2,10 +2,13 @@
 
 import altair as alt
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from pipeline.report.figures.style import in_order
-from pipeline.report.page_parts import vega
-from pipeline.report.page_parts.section import Chart, Needs, Section, Switch, Tables
+from pipeline.report.charts import vega
+from pipeline.report.charts.style import in_order, panels
+from pipeline.report.charts.tables import Needs, Tables
+from pipeline.report.charts.topic import Chart, Section, Switch, Topic
 
 NEEDS: Needs = {
     "confusion": ("architecture", "method", "actual", "predicted", "images"),
@@ -68,7 +71,7 @@ def _matrix(classes: list[str]) -> Chart:
     layers = [cells]
     if len(classes) <= MAX_CLASSES_WRITTEN:
         layers.append(
-            base.transform_filter("datum.percent >= 0.5")
+            base.transform_filter("datum.percent > 0.5")
             .mark_text(fontSize=11)
             .encode(
                 x=x,
@@ -127,6 +130,56 @@ def _by_class(classes: list[str], tables: Tables) -> Chart:
             points,
             keys=("architecture",),
             height=HEIGHT,
-            description="Test accuracy by class, a point a method.",
+            description="Test accuracy by class, a point per method.",
         ),
     )
+
+
+def draw(tables: Tables) -> Figure:
+    """Draw a matrix per architecture (row) and method (column), percent of the actual class."""
+    confusion = tables["confusion"]
+    architectures = in_order(confusion["architecture"])
+    methods = in_order(confusion["method"])
+    classes = in_order(confusion["actual"])
+    figure = Figure(figsize=(6.2 * len(methods), 6.2 * len(architectures)))
+    grid = panels(figure, len(architectures), len(methods))
+    image = None
+    for architecture, row in zip(architectures, grid, strict=True):
+        for method, ax in zip(methods, row, strict=True):
+            chosen = confusion[
+                (confusion["architecture"] == architecture) & (confusion["method"] == method)
+            ]
+            matrix = chosen.pivot(index="actual", columns="predicted", values="images")
+            matrix = matrix.loc[classes, classes]
+            percent = 100 * matrix.div(matrix.sum(axis=1), axis=0)
+            image = ax.imshow(percent, cmap="Blues", vmin=0, vmax=100)
+            if len(classes) <= MAX_CLASSES_WRITTEN:
+                _write_values(ax, percent)
+            ax.set_xticks(range(len(classes)), classes, rotation=90)
+            ax.set_yticks(range(len(classes)), classes)
+            ax.set(title=f"{architecture}, {method}", xlabel="predicted", ylabel="actual")
+            ax.grid(visible=False)
+            ax.label_outer()
+    if image is not None:
+        figure.colorbar(
+            image, ax=[ax for row in grid for ax in row], label="% of the class", shrink=0.6
+        )
+    return figure
+
+
+def _write_values(ax: Axes, percent: pd.DataFrame) -> None:
+    for i, row in enumerate(percent.to_numpy()):
+        for j, value in enumerate(row):
+            if value > 0.5:
+                ax.text(
+                    j,
+                    i,
+                    f"{value:.0f}",
+                    ha="center",
+                    va="center",
+                    fontsize=10,
+                    color="white" if value > 50 else "black",
+                )
+
+
+TOPIC = Topic(NEEDS, draw, section, {"confusion": thin})

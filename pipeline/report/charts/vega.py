@@ -4,7 +4,7 @@ from typing import Any
 
 import altair as alt
 
-from pipeline.report.page_parts.section import Series
+from pipeline.report.charts.tables import Series
 
 GREY = "#595959"
 DARK = "#222222"
@@ -105,14 +105,3 @@ def logarithmic(
 def short(value: str) -> str:
     """Return the expression that writes the expression `value` with three digits."""
     return f"format({value}, {value} >= 100 ? ',.0f' : '.3r')"
-
-
-def with_ratio(column: str, *, interval: bool = True) -> str:
-    """Return the expression that writes a ratio to the baseline, and its interval if it has one."""
-    ratio, lower, upper = (f"datum.{column}_ratio{end}" for end in ("", "_lower", "_upper"))
-    if not interval:
-        return f"format({ratio}, '.2f')"
-    return (
-        f"format({ratio}, '.2f') + ' [' + format({lower}, '.2f') + ', ' "
-        f"+ format({upper}, '.2f') + ']'"
-    )

@@ -8,18 +8,11 @@ from string import Template
 
 import vl_convert
 
-from pipeline.report.figures.style import in_order
-from pipeline.report.page_parts import vega
-from pipeline.report.page_parts.answer import answers
-from pipeline.report.page_parts.section import (
-    SHAPES,
-    Chart,
-    Choice,
-    Section,
-    Series,
-    Switch,
-    Tables,
-)
+from pipeline.report.charts import vega
+from pipeline.report.charts.answer import answers
+from pipeline.report.charts.style import in_order
+from pipeline.report.charts.tables import COMPUTED, SHAPES, Series, Tables
+from pipeline.report.charts.topic import Chart, Choice, Section, Switch
 
 FOLDER = Path(__file__).parent
 # What page.js uses of the library.
@@ -74,7 +67,7 @@ def _section(section: Section) -> str:
 
 
 def _figure(chart: Chart) -> str:
-    links = ", ".join(f'<a href="tables/{name}.csv">{name}.csv</a>' for name in chart.sources)
+    links = ", ".join(f'<a href="tables/{name}.csv">{name}.csv</a>' for name in _files(chart))
     notes = "".join(_paragraph(*note) for note in chart.notes)
     return (
         f'<figure id="{chart.name}">\n'
@@ -82,6 +75,11 @@ def _figure(chart: Chart) -> str:
         f'<div class="chart"></div>\n<p class="absent">Not measured for this choice.</p>\n'
         f'<div>{notes}<p class="source">{links}</p></div>\n</figure>'
     )
+
+
+def _files(chart: Chart) -> list[str]:
+    """Return the names of the tables in files that a chart is made from."""
+    return in_order(file for name in chart.sources for file in COMPUTED.get(name, (name,)))
 
 
 def _switch(switch: Switch) -> str:

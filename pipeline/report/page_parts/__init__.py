@@ -1,1 +1,0 @@
-"""What reports/index.html is made of: one module a section, and what they share."""
