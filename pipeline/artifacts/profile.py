@@ -58,7 +58,7 @@ class MemoryCurve(_Configuration):
     process_memory_mib: float = pa.Field(ge=0)
 
 
-# The files of a place, by name. What only an architecture's own points have may be left out.
+# The files of a place, by name. Only the architectures have a memory curve.
 SCHEMAS: dict[str, type[_Configuration]] = {
     "measurements": Measurements,
     "phases": Phases,
@@ -98,7 +98,10 @@ def read_profile(params: Params) -> Profile:
         folder = folder_of(place)
         command = SCALING if place == SCALING else f"profile --architecture {place}"
         advice = f"run `dvc repro` or `python -m pipeline {command}`"
+        own = any(planned.own for planned in plan(params, place))
         for name, schema in SCHEMAS.items():
+            if name == "memory_curve" and not own:
+                continue
             table = read_table(folder / f"{name}.csv", schema, advice)
             _check_cases(name, table, params, place, advice)
             parts[name].append(table)

@@ -53,7 +53,9 @@ def _measure_all(params: Params, place: str) -> None:
     folder = folder_of(place)
     with atomic_directory(folder) as temporary:
         for name, rows in tables.items():
-            write_table(temporary / f"{name}.csv", SCHEMAS[name], rows)
+            # Only an architecture's own points have a memory curve.
+            if rows:
+                write_table(temporary / f"{name}.csv", SCHEMAS[name], rows)
         write_environment(temporary, describe_machine(params.train.threads, started))
     echo(f"{folder}/ written")
 

@@ -60,7 +60,7 @@ def _shorten(path: Path) -> None:
     batch, threads = params["train"]["batch_size"], params["train"]["threads"]
     params["profile"].update(batch_sizes=[batch], rounds=1, seconds=0.01)
     grid = {"widths": [32], "batch_sizes": [batch], "depths": [1], "threads": [threads]}
-    params["profile"]["scaling"].update(width=32, seconds=0.01, default=grid)
+    params["profile"]["scaling"].update(width=32, rounds=1, default=grid)
     params["inference"].update(batch_sizes=[100], threads=[1], rounds=1, seconds=0.001)
     params["benchmark"]["rounds"] = 1
     yaml.dump(params, path)
