@@ -18,7 +18,7 @@ from pipeline.profiling.memory_curve import memory_curve
 from pipeline.profiling.sampling import Case, Sample, sample_memory, take_turns
 
 Row = dict[str, Any]
-# Processes whose allocations are counted: they agree to the byte, which the second one shows.
+# Processes whose allocations are counted. The second one shows how closely they agree.
 MEMORY_ROUNDS = 2
 
 

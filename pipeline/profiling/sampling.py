@@ -114,6 +114,8 @@ def _train_in_turns(connection: Connection, case: Case, seconds: float, data: Da
     stopwatch.engine.tell_normalization_apart()
     connection.send(stopwatch.run(seconds / (TURNS + 1)))
     connection.send(peak)
+    # A process that ends takes time from the others' last turns: it waits until all are killed.
+    connection.poll(None)
 
 
 def _sample(turns: list[Timing], process_memory: int) -> Sample:
