@@ -1,7 +1,6 @@
 """Time and memory of training, at an architecture's own points or those of the scaling figures."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pipeline.artifacts.environment import write_environment
@@ -96,13 +95,8 @@ def _measure(
 
     take_turns(cases, planned.rounds, params.profile.seconds, params.data, add_sample)
     for name, case in cases.items():
-        # At once: memory does not depend on what else runs, and a process mostly imports.
-        with ThreadPoolExecutor(MEMORY_ROUNDS) as pool:
-            jobs = [
-                pool.submit(sample_memory, name, case, params.data) for _ in range(MEMORY_ROUNDS)
-            ]
-        for number, job in enumerate(jobs, start=1):
-            memory = job.result()
+        for number in range(1, MEMORY_ROUNDS + 1):
+            memory = sample_memory(name, case, params.data)
             mib = memory.peak / MIB
             tables["training_memory"].append(
                 {**keys, "method": name, "round": number, "training_memory_mib": mib}

@@ -1,8 +1,8 @@
 """The one scheduler: every configuration is measured in fresh processes that take turns."""
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from pipeline.config.params import DataParams, Method
@@ -15,6 +15,9 @@ from pipeline.profiling.training_memory import TrainingMemory, measure_training_
 
 # Of the turns of a sample the fastest counts: other processes disturbed it least.
 TURNS = 3
+# For a process whose allocations are counted. Python takes memory for its objects a MiB at a time
+# unless it asks for each by itself, and when it does so is chance.
+_COUNTED = {"PYTHONMALLOC": "malloc"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,23 @@ def sample_memory(name: str, case: Case, data: DataParams) -> TrainingMemory:
     Raises:
         PipelineError: missing data, or a process that ended.
     """
-    return run_in_fresh_process(_what(name, case), _measure_memory, case, data)
+    with _environment(_COUNTED):
+        return run_in_fresh_process(_what(name, case), _measure_memory, case, data)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Add to the environment that processes are started with."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _what(name: str, case: Case) -> str:
@@ -126,8 +145,6 @@ def _sample(turns: list[Timing], process_memory: int) -> Sample:
 
 
 def _measure_memory(case: Case, data: DataParams) -> TrainingMemory:
-    # Two of these share the processors, and threads that spin would only slow them down.
-    os.environ["OMP_WAIT_POLICY"] = "passive"
     dataset = load_data(case.method)
     check_split(dataset, data)
     return measure_training_memory(

@@ -17,8 +17,9 @@ from pipeline.engines.engine import create_engine
 from pipeline.profiling.stopwatch import SEED, take_first_steps, train_tiny_network
 from pipeline.training.train import epoch_steps
 
-# Steps of an epoch beyond the first ones: all that is allocated once has been by then.
-_STEPS = 3
+# Steps beyond the first ones, at most an epoch. By then all threads have held their own buffers at
+# the same time.
+_STEPS = 100
 
 
 @dataclass(frozen=True)
