@@ -24,7 +24,7 @@ BASELINE_ROW = "baseline"
 # In points of accuracy: one test image in a thousand. A smaller change is no difference, even where
 # all seeds agree: among so many comparisons, some agree by chance.
 MIN_POINTS = 0.1
-_SAME = Estimate(1.0, 1.0, 1.0)
+_NOTHING = Estimate(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ class Comparison:
         factor: in which they differ, or BASELINE_ROW for a baseline beside itself.
         baseline_level: the factor's level in the baseline.
         level: the factor's level in the variant.
-        ratios: `time` of the whole training and training `memory`, over the baseline's.
+        ratios: `time` of the whole training and training `memory`, over the baseline's. Empty if
+            both are recipes of params.yaml, which the report compares.
     """
 
     factor: str
@@ -133,7 +134,7 @@ def compare(plan: Plan, results: Mapping[str, Result], costs: pd.DataFrame) -> l
     found = {name: _outcomes(name, plan.trainings[name], results[name]) for name in results}
     names = dict.fromkeys(factor.baseline for factor in plan.factors)
     comparisons = [
-        Comparison(BASELINE_ROW, "", name, own, own, {"time": _SAME, "memory": _SAME})
+        Comparison(BASELINE_ROW, "", name, own, own, {})
         for name in names
         for own in found[name].values()
     ]
@@ -144,7 +145,8 @@ def compare(plan: Plan, results: Mapping[str, Result], costs: pd.DataFrame) -> l
                 group = costs[
                     (costs["factor"] == factor.name) & (costs["architecture"] == architecture)
                 ]
-                ratios = _ratios(group, outcome, baseline)
+                changes = plan.trainings[variant].changes
+                ratios = _ratios(group, outcome, baseline) if changes else {}
                 comparisons.append(
                     Comparison(factor.name, factor.level, level, outcome, baseline, ratios)
                 )
@@ -200,7 +202,7 @@ def _row(comparison: Comparison) -> dict[str, object]:
         "test_accuracy_std": outcome.accuracy_std,
         **estimate_columns("change", comparison.change),
         "validation_accuracy": outcome.validation_accuracy,
-        **estimate_columns("time_ratio", comparison.ratios["time"]),
-        **estimate_columns("memory_ratio", comparison.ratios["memory"]),
+        **estimate_columns("time_ratio", comparison.ratios.get("time", _NOTHING)),
+        **estimate_columns("memory_ratio", comparison.ratios.get("memory", _NOTHING)),
         "model_kib": outcome.runs[0].model_bytes / 1024,
     }

@@ -130,6 +130,8 @@ def _write_ratios(ax: Axes, rows: dict[tuple[str, str], str], here: Sequence[Com
     for place, name in ((0.4, "time"), (0.9, "memory")):
         ax.text(place, 1.005, name, transform=ax.transAxes, ha="right", va="bottom")
         for each in here:
+            if name not in each.ratios:
+                continue
             ax.text(
                 place,
                 positions[each.factor, each.level],

@@ -74,10 +74,18 @@ class PlanFile(Section):
 
 @dataclass(frozen=True)
 class Training:
-    """A variant as it is trained: its recipe, and on which architectures."""
+    """A variant as it is trained.
+
+    Attributes:
+        method: its recipe.
+        architectures: those it is trained on.
+        changes: whether the recipe is another than its base: what a recipe of params.yaml itself
+            costs, the report says.
+    """
 
     method: Method
     architectures: list[str]
+    changes: bool
 
 
 @dataclass(frozen=True)
@@ -149,7 +157,7 @@ def _training(params: Params, variant: Variant, base: Method, where: str) -> Tra
                 f"{where}: unknown architecture {architecture}: params.yaml has "
                 f"{', '.join(params.architectures)}"
             )
-    return Training(method, architectures)
+    return Training(method, architectures, bool(variant.set))
 
 
 def _check_compares(factor: Factor, trainings: dict[str, Training]) -> None:

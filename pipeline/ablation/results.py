@@ -105,9 +105,10 @@ def read_result(variant: str, training: Training, params: Params) -> Result:
 
 
 def compared_on(plan: Plan) -> list[tuple[str, str, list[str]]]:
-    """Return each factor's name, an architecture, and the variants that are compared on it.
+    """Return each factor's name, an architecture, and the variants whose costs are compared on it.
 
-    The baseline comes first. Architectures on which a factor has no other level are left out.
+    The baseline comes first. A recipe of params.yaml beside another is left out: the report has
+    measured both. So are architectures on which nothing is left to compare.
     """
     return [
         (factor.name, architecture, [factor.baseline, *others])
@@ -115,7 +116,10 @@ def compared_on(plan: Plan) -> list[tuple[str, str, list[str]]]:
         for architecture in plan.trainings[factor.baseline].architectures
         if (
             others := [
-                name for name in factor.levels if architecture in plan.trainings[name].architectures
+                name
+                for name in factor.levels
+                if plan.trainings[name].changes
+                and architecture in plan.trainings[name].architectures
             ]
         )
     ]

@@ -29,6 +29,8 @@ _HEADERS = (
     *("what is changed", "network", "test accuracy, %", "change, points", "epochs"),
     *("time", "memory"),
 )
+# In the place of a ratio that the report has.
+_COSTS = "[costs.csv](../tables/costs.csv)"
 _TRIED_HEADERS = ("question", "network", "method", "trials", "best", "%", "worst", "%")
 
 # A level on every architecture that it is trained on.
@@ -198,13 +200,13 @@ def _cells(comparison: Comparison) -> list[str]:
     ratios = [
         f"×{ratio.value:.2f}" if name in comparison.differing_costs else Verdict.NO_DIFFERENCE
         for name, ratio in comparison.ratios.items()
-    ]
+    ] or [_COSTS, _COSTS]
     return [
         outcome.architecture,
         f"{outcome.accuracy:.2f}{spread}",
         "" if own else f"{change.value:+.2f} ({change.lower:+.2f} to {change.upper:+.2f})",
         str(outcome.epochs),
-        *(["", ""] if own else ratios),
+        *ratios,
     ]
 
 

@@ -330,6 +330,20 @@ def test_costs_are_compared_within_rounds(fetched: Params) -> None:
     assert "training_memory_mib" not in table
 
 
+def test_recipes_are_compared_in_the_report_alone(fetched: Params) -> None:
+    def add_recipe(plan: dict[str, Any]) -> None:
+        packed(plan)["stochastic"] = {"base": "stochastic"}
+        plan["factors"][0]["levels"]["stochastic"] = "the stochastic recipe"
+
+    write_plan(add_recipe)
+    names = ("recipe", "short", "plain", "stochastic")
+    write_results(fetched, {name: [90.0, 91.0] for name in names})
+    report(fetched)
+    table = pd.read_csv(FOLDER / "table.csv").set_index("variant")
+    assert table.loc["stochastic"][["time_ratio", "memory_ratio"]].isna().to_numpy().all()
+    assert "stochastic" not in set(pd.read_csv(COSTS / "costs.csv")["variant"])
+
+
 def test_costs_of_another_plan_are_refused(fetched: Params) -> None:
     write_results(fetched, {"recipe": [90.0, 91.0], "short": [89.5, 90.0], "plain": [90.5, 90.5]})
     costs = pd.read_csv(COSTS / "costs.csv")
