@@ -52,13 +52,18 @@ class OpenTrials:
             PipelineError: the file is damaged.
         """
         name = checksum.sha256_bytes("\n".join(key).encode())
+        lock = FileLock(_LOCKS / name, blocking=False)
         try:
-            self._claims.enter_context(FileLock(_LOCKS / name, blocking=False))
+            lock.acquire()
         except Timeout:
             return False
-        # Another search may have added it a moment ago.
+        # Only now: another search may have added it a moment ago.
         rows = read_trials()[["architecture", "seed", "recipe"]].astype(str)
-        return key not in set(rows.itertuples(index=False, name=None))
+        if key in set(rows.itertuples(index=False, name=None)):
+            lock.release()
+            return False
+        self._claims.callback(lock.release)
+        return True
 
     def append(self, row: dict[str, Any]) -> None:
         """Add a row. The file is replaced: a full disk leaves it as it was.

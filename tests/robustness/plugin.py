@@ -34,6 +34,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # pytest-xdist reports the workers' tests to the process that started them: it alone counts.
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Tally(config.getoption("--tally")))
+    config.pluginmanager.register(Tally(config.getoption("--tally")))
