@@ -21,6 +21,10 @@ from pipeline.config.params import PackedMethod, Params, load_params
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+# Threads that wait leave the processors to the other workers and to the processes that tests start.
+# OpenMP reads this when it is loaded, which is after this module.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 SIDE = 6
 CLASSES = 3
 IDX_NAMES = {

@@ -121,19 +121,25 @@ def reached(modules: list[str]) -> set[str]:
     return found
 
 
-def read_files(paths: set[str]) -> set[str]:
-    """Return the files beside these modules that they name in a text, by path."""
+@cache
+def named_files(path: str) -> frozenset[str]:
+    """Return the files beside the module at `path` that it names in a text, by path."""
+    folder = Path(path).parent
     texts = {
-        (Path(path).parent, node.value)
-        for path in paths
+        node.value
         for node in ast.walk(ast.parse((ROOT / path).read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    return {
+    return frozenset(
         (folder / text).as_posix()
-        for folder, text in texts
+        for text in texts
         if re.fullmatch(r"[a-z_]+\.[a-z]+", text) and (ROOT / folder / text).is_file()
-    }
+    )
+
+
+def read_files(paths: set[str]) -> set[str]:
+    """Return the files beside these modules that they name in a text, by path."""
+    return {file for path in paths for file in named_files(path)}
 
 
 def covers(dependency: str, path: str) -> bool:

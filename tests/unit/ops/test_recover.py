@@ -1,6 +1,7 @@
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,13 +13,25 @@ import pytest
 WHOLE = Path("whole.lock")
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The path of a copy of `dvc_project`, which its first use makes."""
+    return tmp_path_factory.mktemp("dvc") / "project"
+
+
 @pytest.fixture
 def dvc_project(
-    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    project: Path,
+    kept: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """Enter a DVC project of two stages that have run."""
     # What DVC keeps elsewhere of each project would stay.
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("site")))
+    if kept.exists():
+        shutil.copytree(kept, project, dirs_exist_ok=True)
+        return project
     Path("dvc.yaml").write_text(
         "stages:\n"
         "  one:\n"
@@ -30,6 +43,7 @@ def dvc_project(
     assert run("dvc", "init", "--no-scm").returncode == 0
     assert run("dvc", "repro").returncode == 0
     Path("dvc.lock").rename(WHOLE)
+    shutil.copytree(project, kept)
     return project
 
 

@@ -109,14 +109,18 @@ def test_no_whole_batch_is_an_error() -> None:
         epoch_batches(60, 61, 1, 0)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_run_leaves_no_output(fetched: Params, sent: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("method", "sent"), [("float", signal.SIGINT), ("deterministic", signal.SIGKILL)]
+)
+def test_an_interrupted_run_leaves_no_output(
+    fetched: Params, method: str, sent: signal.Signals
+) -> None:
     text = Path("params.yaml").read_text().replace("epochs: 3", "epochs: 1000000")
     Path("params.yaml").write_text(text)
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "pipeline", "train"),
-            *("--architecture", "mlp-8", "--method", "float", "--seed", "1"),
+            *("--architecture", "mlp-8", "--method", method, "--seed", "1"),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
