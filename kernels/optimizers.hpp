@@ -52,8 +52,27 @@ using BopStep = void (*)(std::uint8_t* bits, float* m, Gradient gradient, Bop bo
                          std::size_t columns, std::size_t padded, std::size_t begin,
                          std::size_t end);
 
+// RMSProp with one mean square a row, on latent weights of one byte, in units of 1/127: without a
+// square root, a division or a state of a weight's own. See docs/engine.md.
+//   w <- limited(round(w - rate g / sqrt(v / (1 - beta^steps))))
+//   v <- beta v + (1 - beta) mean(g^2)
+// v is that of the steps before, so that a weight can be updated as soon as its gradient is there;
+// the first step of all, which has none, only measures. Rounding is stochastic, to 1/256 of a unit.
+struct RowProp {
+  float rate;
+  float correction;  // sqrt(1 - beta^steps) of the steps before this one; 0 in the first
+  float beta;
+  std::size_t columns;  // those that count in the mean
+};
+
+// latent: (rows, padded), padded a multiple of 32. mean_square: v, (rows). Ranges as for Adam.
+using RowPropStep = void (*)(std::int8_t* latent, float* mean_square, Gradient gradient,
+                             RowProp step, std::size_t padded, std::size_t begin, std::size_t end,
+                             Draw draw, std::size_t first_row);
+
 struct Kernels {
   AdamStep adam;
+  RowPropStep rowprop;
   BopStep bop;
 };
 

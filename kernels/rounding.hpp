@@ -27,8 +27,13 @@ using RoundRows = void (*)(const float* matrix, std::size_t rows, std::size_t co
                            std::int8_t* out, std::size_t stride, float* factors);
 
 // A row of latent weights to bits: the sign of the weight plus `noise` times a random number in
-// (-1, 1). latent: float32, or int16 in units of 2^-15; readable to a multiple of 8.
-using PackRow = void (*)(const void* latent, bool narrow, std::size_t row, std::size_t columns,
+// (-1, 1). latent: readable to a multiple of 32.
+enum class Latent {
+  real,   // float32
+  words,  // int16 in units of 2^-15
+  bytes,  // int8 in units of 1/127
+};
+using PackRow = void (*)(const void* latent, Latent form, std::size_t row, std::size_t columns,
                          float noise, Draw draw, std::uint8_t* bits);
 
 struct Kernels {

@@ -71,6 +71,9 @@ inline Words read_ints(const std::uint16_t* p) {
 inline Words read_ints(const std::uint8_t* p) {
   return reinterpret_cast<Words>(_mm512_cvtepu8_epi32(read<__m128i>(p)));
 }
+inline Ints read_ints(const std::int8_t* p) {
+  return reinterpret_cast<Ints>(_mm512_cvtepi8_epi32(read<__m128i>(p)));
+}
 #elif defined(__AVX2__)
 inline Ints read_ints(const std::int16_t* p) {
   return reinterpret_cast<Ints>(_mm256_cvtepi16_epi32(read<__m128i>(p)));
@@ -80,6 +83,9 @@ inline Words read_ints(const std::uint16_t* p) {
 }
 inline Words read_ints(const std::uint8_t* p) {
   return reinterpret_cast<Words>(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(read<long long>(p))));
+}
+inline Ints read_ints(const std::int8_t* p) {
+  return reinterpret_cast<Ints>(_mm256_cvtepi8_epi32(_mm_cvtsi64_si128(read<long long>(p))));
 }
 #elif defined(BINARY_KERNELS_NEON)
 inline Ints read_ints(const std::int16_t* p) {
@@ -92,9 +98,16 @@ inline Words read_ints(const std::uint8_t* p) {
   const uint16x8_t wide = vmovl_u8(vcreate_u8(read<std::uint32_t>(p)));
   return reinterpret_cast<Words>(vmovl_u16(vget_low_u16(wide)));
 }
+inline Ints read_ints(const std::int8_t* p) {
+  const int16x8_t wide = vmovl_s8(vcreate_s8(read<std::uint32_t>(p)));
+  return reinterpret_cast<Ints>(vmovl_s16(vget_low_s16(wide)));
+}
 #else
 inline Words read_ints(const std::uint8_t* p) {
   return __builtin_convertvector(read<Bytes>(p), Words);
+}
+inline Ints read_ints(const std::int8_t* p) {
+  return __builtin_convertvector(read<SignedBytes>(p), Ints);
 }
 inline Ints read_ints(const std::int16_t* p) {
   return __builtin_convertvector(read<Shorts>(p), Ints);

@@ -72,6 +72,32 @@ void adam(nb::handle weights_object, nb::handle m_object, nb::handle v_object,
   });
 }
 
+void rowprop(nb::handle latent_object, nb::handle mean_square_object, nb::handle gradient_object,
+             std::optional<nb::handle> factor, nb::handle columns_object, float rate,
+             float correction, float beta, DrawTuple draw, nb::handle first_row_object,
+             nb::handle threads, const std::string& name) {
+  const auto latent = check<std::int8_t>(latent_object, "latent", 2);
+  check_padded(latent.shape[1], "latent");
+  const std::size_t columns = to_count(columns_object, "columns");
+  if (columns == 0 || columns > latent.shape[1]) {
+    throw nb::value_error("columns does not fit latent");
+  }
+  const std::size_t first_row = to_count(first_row_object, "first_row");
+  if (first_row % 4 != 0) throw nb::value_error("first_row must be a multiple of 4");
+  const auto mean_square = check<float>(mean_square_object, "mean_square", 1);
+  require(mean_square.shape, 0, latent.shape[0], "mean_square");
+  const Gradient gradient = check_gradient(gradient_object, latent.shape, factor);
+  const kernels::optimizers::RowProp step{rate, correction, beta, columns};
+  const auto* optimizers = chosen(name).optimizers;
+  const int team =
+      checked_team(threads, latent.shape[0] * latent.shape[1], kernels::kWeightsLearnt);
+  nb::gil_scoped_release unlocked;
+  kernels::for_each_part(latent.shape[0], 4, team, [&](std::size_t begin, std::size_t end) {
+    optimizers->rowprop(latent.data, mean_square.data, gradient, step, latent.shape[1], begin, end,
+                        to_draw(draw), first_row);
+  });
+}
+
 void bop(nb::handle bits_object, nb::handle m_object, nb::handle gradient_object,
          std::optional<nb::handle> factor, nb::handle columns_object, float adaptivity,
          float threshold, nb::handle threads, const std::string& name) {
@@ -104,6 +130,13 @@ void bind_optimizers(nb::module_& m) {
         "8-bit floats as uint8. gradient: int32 or float32,\n"
         "times factor, (rows) float32 or None. step_size: the learning rate over 1 - beta1^t;\n"
         "correction: 1 / sqrt(1 - beta2^t).");
+  m.def("rowprop", &rowprop, "latent"_a, "mean_square"_a, "gradient"_a, "factor"_a, "columns"_a,
+        nb::kw_only(), "rate"_a, "correction"_a, "beta"_a, "draw"_a = DrawTuple{0, 0, 0},
+        "first_row"_a = 0, "threads"_a = 1, "instruction_set"_a = "",
+        "An RMSProp step in place with one mean square per row, on latent, (rows, padded) int8 in\n"
+        "units of 1/127, then clipping to [-127, 127]. mean_square: (rows) float32, of the steps\n"
+        "before. gradient: int32 or float32, times factor, (rows) float32 or None. columns: those\n"
+        "that count in the mean. correction: sqrt(1 - beta^steps) of the steps before.");
   m.def("bop", &bop, "bits"_a, "m"_a, "gradient"_a, "factor"_a, "columns"_a, nb::kw_only(),
         "adaptivity"_a, "threshold"_a, "threads"_a = 1, "instruction_set"_a = "",
         "A Bop step in place: m, (rows, padded) float32, filters the gradient, and weight bits,\n"

@@ -25,10 +25,13 @@ Bytes pack_rows(nb::handle x_object, nb::handle threads, const std::string& name
 Bytes pack_latent(nb::handle latent_object, nb::handle columns_object, float noise, DrawTuple draw,
                   nb::handle threads, const std::string& name) {
   const auto latent = arrays::check_any(latent_object, "latent", 2, false);
-  const bool narrow = latent.holds<std::int16_t>();
-  if (!narrow && !latent.holds<float>()) {
-    throw nb::type_error("latent must be of type float32 or int16");
+  using kernels::rounding::Latent;
+  if (!latent.holds<float>() && !latent.holds<std::int16_t>() && !latent.holds<std::int8_t>()) {
+    throw nb::type_error("latent must be of type float32, int16 or int8");
   }
+  const Latent form = latent.holds<float>()          ? Latent::real
+                      : latent.holds<std::int16_t>() ? Latent::words
+                                                     : Latent::bytes;
   const std::size_t rows = latent.shape[0], padded = latent.shape[1];
   if (padded % kPanel != 0) {
     throw nb::value_error("latent must have a multiple of 32 elements on axis 1");
@@ -41,11 +44,10 @@ Bytes pack_latent(nb::handle latent_object, nb::handle columns_object, float noi
   const auto* rounding = chosen(name).rounding;
   Result<std::uint8_t> out({rows, bytes_for(columns)});
   const int team = checked_team(threads, rows * padded, kernels::kBitsMoved);
-  const std::size_t size = narrow ? sizeof(std::int16_t) : sizeof(float);
   {
     nb::gil_scoped_release unlocked;
     kernels::for_each(rows, team, [&](std::size_t r) {
-      rounding->pack_row(static_cast<const char*>(latent.data) + r * padded * size, narrow, r,
+      rounding->pack_row(static_cast<const char*>(latent.data) + r * padded * latent.type.size, form, r,
                          columns, noise, to_draw(draw),
                          out.data.get() + r * bytes_for(columns));
     });
@@ -97,8 +99,9 @@ void bind_packing(nb::module_& m) {
         "Pack the signs of x, (rows, columns) float32, to (rows, ceil(columns / 8)) uint8.");
   m.def("pack_latent", &pack_latent, "latent"_a, "columns"_a, nb::kw_only(), "noise"_a = 0.0F,
         "draw"_a = DrawTuple{0, 0, 0}, "threads"_a = 1, "instruction_set"_a = "",
-        "Pack the signs of latent + noise u, u uniform in (-1, 1): (rows, padded) float32, or\n"
-        "int16 in units of 2^-15, to (rows, ceil(columns / 8)) uint8. padded is a multiple of 32.\n"
+        "Pack the signs of latent + noise u, u uniform in (-1, 1): (rows, padded) float32,\n"
+        "int16 in units of 2^-15 or int8 in units of 1/127, to (rows, ceil(columns / 8)) uint8.\n"
+        "padded is a multiple of 32.\n"
         "draw: (seed, purpose, step) of the random numbers.");
   m.def("interleave", &interleave, "rows"_a, nb::kw_only(), "threads"_a = 1,
         "instruction_set"_a = "",

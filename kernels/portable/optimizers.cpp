@@ -3,6 +3,6 @@
 
 namespace kernels::optimizers {
 
-const Kernels BINARY_KERNELS_SET{adam, bop};
+const Kernels BINARY_KERNELS_SET{adam, rowprop, bop};
 
 }  // namespace kernels::optimizers

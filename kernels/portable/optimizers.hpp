@@ -157,6 +157,71 @@ void adam(State state, Gradient gradient, Adam adam, std::size_t columns, std::s
   rows(state, gradient, adam, columns, begin, end, draw, first_row);
 }
 
+// Latent weights in a byte: their unit, the fractions of it that a step is cut to, and the largest.
+constexpr float kByteUnits = 127.0F;
+constexpr int kFractionBits = 8;
+constexpr float kFractions = 1 << kFractionBits;
+constexpr std::int32_t kMaxByte = 127;
+// A step of more would cross the whole range, whatever the weight is.
+constexpr float kMaxStep = 2 * kMaxByte * kFractions;
+
+// Fractions of a unit per unit of the gradient, before its factor.
+float fractions_per(RowProp step, float mean_square, float factor) {
+  const float deviation = __builtin_sqrtf(mean_square);
+  if (!(deviation > 0)) return 0;
+  return step.rate * kByteUnits * kFractions * step.correction / deviation * factor;
+}
+
+void rowprop(std::int8_t* latent, float* mean_square, Gradient gradient, RowProp step,
+             std::size_t padded, std::size_t begin, std::size_t end, Draw draw,
+             std::size_t first_row) {
+  constexpr std::size_t kRows = FourRows::kRows;
+  Ints lanes;
+  for (std::size_t i = 0; i < kLanes; ++i) lanes[i] = static_cast<std::int32_t>(i);
+  const Ints most = Ints{} + kMaxByte;
+  for (std::size_t row = begin; row < end; row += kRows) {
+    const std::size_t rows = end - row < kRows ? end - row : kRows;
+    Floats fractions[kRows];
+    for (std::size_t r = 0; r < rows; ++r) {
+      fractions[r] = all(fractions_per(step, mean_square[row + r], factor_of(gradient, row + r)));
+    }
+    // A lane's sum is of its columns alone, in their order: the same for any width of a register.
+    Floats squares[kRows][kGroups] = {};
+    for (std::size_t panel = 0; panel * kPanel < padded; ++panel) {
+      const FourRows random(draw, (first_row + row) / kRows, panel);
+      const bool whole = (panel + 1) * kPanel <= step.columns;
+#pragma GCC unroll 4
+      for (std::size_t r = 0; r < kRows; ++r) {
+        if (r >= rows) break;
+#pragma GCC unroll 4
+        for (std::size_t w = 0; w < kGroups; ++w) {
+          const std::size_t column = panel * kPanel + w * kLanes;
+          const std::size_t at = (row + r) * padded + column;
+          Floats g = gradient_at(gradient, at, 1.0F);
+          const Ints change = to_int(limited(g * fractions[r], all(kMaxStep)));
+          const Ints w_new =
+              read_ints(latent + at) + ((random.byte(r, w) - change) >> kFractionBits);
+          const Ints below = w_new < most ? w_new : most;
+          store_int8(latent + at, below > -most ? below : -most);
+          if (!whole) {
+            const auto left = static_cast<std::int32_t>(step.columns) - static_cast<std::int32_t>(column);
+            g = where(lanes < left, g, all(0.0F));
+          }
+          squares[r][w] += g * g;
+        }
+      }
+    }
+    for (std::size_t r = 0; r < rows; ++r) {
+      double sum = 0;
+      for (std::size_t i = 0; i < kPanel; ++i) sum += squares[r][i / kLanes][i % kLanes];
+      const double factor = factor_of(gradient, row + r);
+      const double mean = sum / static_cast<double>(step.columns) * factor * factor;
+      const double old = mean_square[row + r];
+      mean_square[row + r] = static_cast<float>(old + (1.0 - step.beta) * (mean - old));
+    }
+  }
+}
+
 void bop(std::uint8_t* bits, float* m_at, Gradient gradient, Bop bop, std::size_t columns,
          std::size_t padded, std::size_t begin, std::size_t end) {
   // Columns whose bits are whole bytes.

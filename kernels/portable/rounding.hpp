@@ -8,8 +8,9 @@ namespace kernels::rounding {
 namespace {
 
 constexpr std::size_t kGroups = kPanel / kLanes;
-// Latent weights in 16 bits are multiples of this.
-constexpr float kLatentUnit = 1.0F / 32768.0F;
+// Latent weights in 16 and in 8 bits are multiples of these.
+constexpr float kWordUnit = 1.0F / 32768.0F;
+constexpr float kByteUnit = 1.0F / 127.0F;
 
 // Integers are rounded from multiples of 2^-16, and with 16 random bits: a number of units plus a
 // random one below 2^16, over 2^16, is rounded up with the probability of its fraction.
@@ -110,7 +111,10 @@ void round_rows(const float* matrix, std::size_t rows, std::size_t columns, std:
 }
 
 Floats latent_of(const float* latent) { return read<Floats>(latent); }
-Floats latent_of(const std::int16_t* latent) { return read_floats(latent) * all(kLatentUnit); }
+Floats latent_of(const std::int16_t* latent) { return read_floats(latent) * all(kWordUnit); }
+Floats latent_of(const std::int8_t* latent) {
+  return to_float(read_ints(latent)) * all(kByteUnit);
+}
 
 template <typename T>
 void pack(const T* latent, std::size_t row, std::size_t columns, float noise, Draw draw,
@@ -129,13 +133,14 @@ void pack(const T* latent, std::size_t row, std::size_t columns, float noise, Dr
   }
 }
 
-void pack_row(const void* latent, bool narrow, std::size_t row, std::size_t columns, float noise,
+void pack_row(const void* latent, Latent form, std::size_t row, std::size_t columns, float noise,
               Draw draw, std::uint8_t* bits) {
-  if (narrow) {
-    pack(static_cast<const std::int16_t*>(latent), row, columns, noise, draw, bits);
-  } else {
-    pack(static_cast<const float*>(latent), row, columns, noise, draw, bits);
-  }
+  const auto as = [&]<typename T>() {
+    pack(static_cast<const T*>(latent), row, columns, noise, draw, bits);
+  };
+  if (form == Latent::real) as.template operator()<float>();
+  if (form == Latent::words) as.template operator()<std::int16_t>();
+  if (form == Latent::bytes) as.template operator()<std::int8_t>();
 }
 
 }  // namespace

@@ -143,6 +143,7 @@ class PackedMethod(_Method):
 
     Attributes:
         gradient_bits: of the gradients in the backward pass's products; 32 is exact.
+        optimizer: of the binary weights: see `engines.packed.weights`.
         state_bits: of latent weights and of each of Adam's moments; 8 holds the weights in 16.
         latent_range: as in `TorchMethod`.
         bop_adaptivity: gamma of Bop (arXiv 1906.02107).
@@ -155,7 +156,7 @@ class PackedMethod(_Method):
     activations: Literal["deterministic", "stochastic"]
     pixel_bits: Annotated[int, Field(ge=1, le=4)]
     gradient_bits: Literal[2, 4, 8, 32]
-    optimizer: Literal["adam", "bop"]
+    optimizer: Literal["rowprop", "adam", "bop"]
     state_bits: Literal[8, 16, 32] | None = None
     latent_range: Annotated[float, Field(gt=0, le=1)] | None = None
     bop_adaptivity: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -165,13 +166,14 @@ class PackedMethod(_Method):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         owners = {
-            "state_bits": "adam",
-            "latent_range": "adam",
-            "bop_adaptivity": "bop",
-            "bop_threshold": "bop",
+            "state_bits": ["adam"],
+            "latent_range": ["rowprop", "adam"],
+            "bop_adaptivity": ["bop"],
+            "bop_threshold": ["bop"],
         }
-        for key, owner in owners.items():
-            if (self.optimizer == owner) != (getattr(self, key) is not None):
+        for key, of_key in owners.items():
+            if (self.optimizer in of_key) != (getattr(self, key) is not None):
+                owner = " or ".join(of_key)
                 raise ValueError(f"{key} belongs to optimizer: {owner}, and only to it")
         if self.optimizer == "bop" and self.weights == "stochastic":
             raise ValueError("bop has no latent weights to binarize stochastically")

@@ -20,14 +20,17 @@ class Rate:
     Attributes:
         step_size: the learning rate, corrected for the first moment's bias.
         correction: of the root of the second moment, for its bias.
+        correction_before: sqrt(1 - BETA2^steps) of the steps before this one.
     """
 
     def __init__(self) -> None:
         self._power1 = self._power2 = 1.0
-        self.step_size = self.correction = 0.0
+        self.step_size = self.correction = self.correction_before = 0.0
 
     def advance(self, learning_rate: float) -> None:
         """Begin the next step."""
+        self.learning_rate = learning_rate
+        self.correction_before = float(np.sqrt(1 - self._power2))
         # Products and roots only: a power may differ in its last bit between platforms.
         self._power1 *= BETA1
         self._power2 *= BETA2

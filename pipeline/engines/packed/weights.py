@@ -8,11 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.params import PackedMethod
-from pipeline.engines.packed.adam import Gradient, adam
+from pipeline.engines.packed.adam import BETA2, Gradient, adam
 from pipeline.engines.packed.encoding import padded
 from pipeline.engines.packed.random_stream import Purpose
 from pipeline.engines.packed.step import StepContext
 from pipeline.engines.packed.workspace import own_memory
+
+
+# Latent weights of one byte lie in [-MAX_BYTE, MAX_BYTE].
+MAX_BYTE = 127
 
 
 class BinaryWeights(Protocol):
@@ -66,8 +70,83 @@ def create_weights(
         seed: of the training.
     """
     generator = np.random.Generator(np.random.Philox(key=[seed, layer]))
-    kind = BopWeights if method.optimizer == "bop" else LatentWeights
-    return kind(method, layer, inputs, outputs, generator)
+    kinds = {"rowprop": RowPropWeights, "adam": LatentWeights, "bop": BopWeights}
+    return kinds[method.optimizer](method, layer, inputs, outputs, generator)
+
+
+class RowPropWeights:
+    """Latent weights of one byte, (N, K padded) in units of 1/127, with RowProp: no other state.
+
+    RowProp is RMSProp with one mean square per output row: see `binary_kernels.rowprop`.
+    """
+
+    def __init__(
+        self,
+        method: PackedMethod,
+        layer: int,
+        inputs: int,
+        outputs: int,
+        generator: np.random.Generator,
+    ) -> None:
+        # Params has checked that it is there: see `PackedMethod`.
+        assert method.latent_range is not None
+        self._layer, self._columns = layer, inputs
+        self._latent = own_memory((outputs, padded(inputs)), np.int8)
+        for row in self._latent:
+            uniform = generator.random(inputs, np.float32) * 2 - 1
+            row[:inputs] = np.rint(uniform * (method.latent_range * MAX_BYTE))
+        self._mean_square = np.zeros(outputs, np.float32)
+
+    def signs(self) -> NDArray[np.uint8]:
+        """See `BinaryWeights`."""
+        bits: NDArray[np.uint8] = kernels.pack_latent(self._latent, self._columns)
+        return bits
+
+    def binarize(self, context: StepContext) -> NDArray[np.uint8]:
+        """See `BinaryWeights`."""
+        bits: NDArray[np.uint8] = kernels.pack_latent(
+            self._latent,
+            self._columns,
+            noise=context.weight_noise,
+            draw=context.random.key(self._layer, Purpose.WEIGHTS),
+            threads=context.threads,
+        )
+        return bits
+
+    def update(
+        self,
+        first: int,
+        gradient: Gradient,
+        factors: NDArray[np.float32] | None,
+        context: StepContext,
+    ) -> None:
+        """See `BinaryWeights`."""
+        rows = slice(first, first + len(gradient))
+        kernels.rowprop(
+            self._latent[rows],
+            self._mean_square[rows],
+            gradient,
+            factors,
+            self._columns,
+            rate=context.rate.learning_rate,
+            correction=context.rate.correction_before,
+            beta=BETA2,
+            draw=context.random.key(self._layer, Purpose.UPDATE),
+            first_row=first,
+            threads=context.threads,
+        )
+
+    def arrays(self) -> Mapping[str, NDArray[np.generic]]:
+        """See `BinaryWeights`."""
+        return {"latent": self._latent, "v": self._mean_square}
+
+    def weight_bytes(self) -> int:
+        """See `BinaryWeights`."""
+        return self._latent.nbytes
+
+    def state_bytes(self) -> int:
+        """See `BinaryWeights`."""
+        return self._mean_square.nbytes
 
 
 class LatentWeights:
