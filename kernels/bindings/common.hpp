@@ -11,7 +11,7 @@
 #include <tuple>
 
 #include "../arrays.hpp"
-#include "../dispatch.hpp"
+#include "../operations.hpp"
 #include "../parallel.hpp"
 
 namespace bindings {
@@ -24,6 +24,8 @@ using arrays::require;
 using kernels::bytes_for;
 using kernels::kPanel;
 using kernels::panels_for;
+using kernels::Sums;
+using kernels::Team;
 
 using DrawTuple = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>;
 
@@ -68,18 +70,9 @@ inline kernels::Draw to_draw(const DrawTuple& draw) {
   return {std::get<0>(draw), std::get<1>(draw), std::get<2>(draw)};
 }
 
-// Sums, int16 or int32: (panels, rows, 32).
-struct SumsView {
-  void* data;
-  bool wide;
-  std::size_t panels, rows;
-
-  const void* panel(std::size_t p) const {
-    const std::size_t at = p * rows * kPanel;
-    return wide ? static_cast<const void*>(static_cast<const std::int32_t*>(data) + at)
-                : static_cast<const void*>(static_cast<const std::int16_t*>(data) + at);
-  }
-};
+inline Team team_of(const std::string& name, nb::handle threads) {
+  return {chosen(name), checked_threads(threads)};
+}
 
 inline bool is_wide(const arrays::AnyView& view, const char* name) {
   if (view.holds<std::int32_t>()) return true;
@@ -87,10 +80,30 @@ inline bool is_wide(const arrays::AnyView& view, const char* name) {
   throw nb::type_error((std::string(name) + " must be of type int16 or int32").c_str());
 }
 
-inline SumsView check_sums(nb::handle object, const char* name) {
+inline Sums check_sums(nb::handle object, const char* name) {
   const auto view = arrays::check_any(object, name, 3, false);
   require(view.shape, 2, kPanel, name);
   return {view.data, is_wide(view, name), view.shape[0], view.shape[1]};
+}
+
+using Index = std::optional<nb::handle>;
+
+// Rows of nibbles, all of them or those that the index names.
+struct NibbleRows {
+  kernels::IntRows rows;
+  std::size_t count;
+};
+
+inline NibbleRows check_nibbles(nb::handle object, const char* name, const Index& index) {
+  const auto x = check<const std::uint8_t>(object, name, 2);
+  if (!index) return {{x.data, x.shape[1], nullptr, kernels::Form::nibbles}, x.shape[0]};
+  const auto rows = check<const std::int64_t>(*index, "index", 1);
+  for (std::size_t i = 0; i < rows.shape[0]; ++i) {
+    if (rows.data[i] < 0 || static_cast<std::size_t>(rows.data[i]) >= x.shape[0]) {
+      throw nb::value_error((std::string("index must name rows of ") + name).c_str());
+    }
+  }
+  return {{x.data, x.shape[1], rows.data, kernels::Form::nibbles}, rows.shape[0]};
 }
 
 void bind_packing(nb::module_& m);
@@ -98,5 +111,6 @@ void bind_products(nb::module_& m);
 void bind_layers(nb::module_& m);
 void bind_optimizers(nb::module_& m);
 void bind_network(nb::module_& m);
+void bind_training(nb::module_& m);
 
 }  // namespace bindings

@@ -1,73 +1,38 @@
 // Batch normalization, binarization, rounding and the loss for Python.
-#include <cmath>
-
-#include "../loss.hpp"
 #include "common.hpp"
 
 namespace bindings {
 namespace {
 
-using kernels::normalization::Affine;
-using kernels::normalization::Batch;
+using kernels::kBatchRows;
 using kernels::normalization::Gradient;
-using kernels::normalization::Panel;
-
-// What a batch's normalization is, of 32 columns: (panels, 5, 32) float32.
-enum Row : std::size_t { kMean, kVariance, kInverse, kScale, kShift, kRows };
-
-Batch batch_of(const float* panel) {
-  return {{panel + kScale * kPanel, panel + kShift * kPanel},
-          panel + kMean * kPanel,
-          panel + kInverse * kPanel};
-}
 
 template <typename T>
 arrays::View<T> check_batch(nb::handle object, std::size_t panels) {
   const auto batch = check<T>(object, "batch", 3);
   require(batch.shape, 0, panels, "batch");
-  require(batch.shape, 1, kRows, "batch");
+  require(batch.shape, 1, kBatchRows, "batch");
   require(batch.shape, 2, kPanel, "batch");
   return batch;
 }
 
-Panel panel_of(const SumsView& s, std::size_t p) { return {s.panel(p), s.wide, s.rows}; }
-
 void batch_statistics(nb::handle s_object, nb::handle parameters_object, double epsilon,
                       nb::handle batch_object, nb::handle threads, const std::string& name) {
-  const SumsView s = check_sums(s_object, "s");
+  const Sums s = check_sums(s_object, "s");
   const auto parameters = check<const float>(parameters_object, "parameters", 3);
   require(parameters.shape, 0, s.panels, "parameters");
   require(parameters.shape, 1, 2, "parameters");
   require(parameters.shape, 2, kPanel, "parameters");
   const auto batch = check_batch<float>(batch_object, s.panels);
-  const auto* normalization = chosen(name).normalization;
-  const int team = checked_team(threads, s.panels * s.rows * kPanel, kernels::kSumsNormalized);
+  const Team team = team_of(name, threads);
   nb::gil_scoped_release unlocked;
-  kernels::for_each(s.panels, team, [&](std::size_t p) {
-    double sums[kPanel], squares[kPanel];
-    normalization->statistics(panel_of(s, p), sums, squares);
-    const float* gain = parameters.data + p * 2 * kPanel;
-    const float* bias = gain + kPanel;
-    float* out = batch.data + p * kRows * kPanel;
-    const auto rows = static_cast<double>(s.rows);
-    for (std::size_t i = 0; i < kPanel; ++i) {
-      const double mean = sums[i] / rows;
-      const double variance = std::max(0.0, (squares[i] - sums[i] * mean) / rows);
-      const double inverse = 1.0 / std::sqrt(variance + epsilon);
-      const double scale = gain[i] * inverse;
-      out[kMean * kPanel + i] = static_cast<float>(mean);
-      out[kVariance * kPanel + i] = static_cast<float>(variance);
-      out[kInverse * kPanel + i] = static_cast<float>(inverse);
-      out[kScale * kPanel + i] = static_cast<float>(scale);
-      out[kShift * kPanel + i] = static_cast<float>(bias[i] - mean * scale);
-    }
-  });
+  kernels::batch_statistics(team, s, parameters.data, epsilon, batch.data);
 }
 
 void binarize(nb::handle s_object, nb::handle batch_object, nb::handle columns_object,
               nb::handle out_object, nb::handle first_panel_object,
               std::optional<DrawTuple> draw_tuple, nb::handle threads, const std::string& name) {
-  const SumsView s = check_sums(s_object, "s");
+  const Sums s = check_sums(s_object, "s");
   const auto batch = check_batch<const float>(batch_object, s.panels);
   const std::size_t columns = to_count(columns_object, "columns");
   const auto out = check<std::uint8_t>(out_object, "out", 2);
@@ -78,23 +43,14 @@ void binarize(nb::handle s_object, nb::handle batch_object, nb::handle columns_o
   if (columns == 0 || s.panels > panels || first_panel > panels - s.panels) {
     throw nb::value_error("first_panel and the panels of s go past columns");
   }
-  const auto* normalization = chosen(name).normalization;
+  const Team team = team_of(name, threads);
   const kernels::Draw draw = to_draw(draw_tuple.value_or(DrawTuple{}));
-  const int team = checked_team(threads, s.panels * s.rows * kPanel, kernels::kSumsNormalized);
   nb::gil_scoped_release unlocked;
-  // By rows: neighbouring panels' bits share a cache line, which two threads would fight over.
-  kernels::for_each_part(s.rows, 2, team, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t p = 0; p < s.panels; ++p) {
-      const std::size_t panel = first_panel + p, valid = kernels::rows_in_panel(panel, columns);
-      normalization->binarize(panel_of(s, p), begin, end,
-                              batch_of(batch.data + p * kRows * kPanel).affine, valid,
-                              draw_tuple ? &draw : nullptr, panel, out.data + panel * kPanel / 8,
-                              out.shape[1], bytes_for(valid));
-    }
-  });
+  kernels::binarize(team, s, batch.data, first_panel, columns, draw_tuple ? &draw : nullptr,
+                    out.data);
 }
 
-Gradient check_gradient(nb::handle object, const SumsView& s) {
+Gradient check_gradient(nb::handle object, const Sums& s) {
   const auto view = arrays::check_any(object, "gradient", 3, false);
   require(view.shape, 0, s.panels, "gradient");
   require(view.shape, 1, s.rows, "gradient");
@@ -115,7 +71,7 @@ void normalize_backward(nb::handle s_object, nb::handle batch_object, nb::handle
                         std::optional<nb::handle> factor, bool masked, nb::handle out_object,
                         nb::handle parameter_gradient_object, nb::handle threads,
                         const std::string& name) {
-  const SumsView s = check_sums(s_object, "s");
+  const Sums s = check_sums(s_object, "s");
   const auto batch = check_batch<const float>(batch_object, s.panels);
   Gradient gradient = check_gradient(gradient_object, s);
   gradient.factor = check_factor(factor, s.rows);
@@ -127,18 +83,9 @@ void normalize_backward(nb::handle s_object, nb::handle batch_object, nb::handle
   require(parameters.shape, 0, s.panels, "parameter_gradient");
   require(parameters.shape, 1, 2, "parameter_gradient");
   require(parameters.shape, 2, kPanel, "parameter_gradient");
-  const auto* normalization = chosen(name).normalization;
-  const int team = checked_team(threads, s.panels * s.rows * kPanel, kernels::kSumsNormalized);
-  const std::size_t size = gradient.type == Gradient::Type::narrow ? 2 : 4;
+  const Team team = team_of(name, threads);
   nb::gil_scoped_release unlocked;
-  kernels::for_each(s.panels, team, [&](std::size_t p) {
-    const std::size_t at = p * s.rows * kPanel;
-    const Gradient part{gradient.type, static_cast<const char*>(gradient.data) + at * size,
-                        gradient.factor};
-    float* of_parameters = parameters.data + p * 2 * kPanel;
-    normalization->backward(panel_of(s, p), batch_of(batch.data + p * kRows * kPanel), part, masked,
-                            out.data + at, of_parameters, of_parameters + kPanel);
-  });
+  kernels::normalize_backward(team, s, batch.data, gradient, masked, out.data, parameters.data);
 }
 
 void round_columns(nb::handle g_object, nb::handle columns_object, nb::handle max_object,
@@ -158,17 +105,10 @@ void round_columns(nb::handle g_object, nb::handle columns_object, nb::handle ma
   require(out.shape, 1, panels_for(rows) * kPanel, "out");
   const auto factors = check<float>(factors_object, "factors", 1);
   require(factors.shape, 0, panels * kPanel, "factors");
-  const auto* rounding = chosen(name).rounding;
-  const int team = checked_team(threads, panels * rows * kPanel, kernels::kSumsNormalized);
+  const Team team = team_of(name, threads);
   nb::gil_scoped_release unlocked;
-  kernels::for_each(panels, team, [&](std::size_t p) {
-    const float* panel = g.data + p * rows * kPanel;
-    float* of_panel = factors.data + p * kPanel;
-    rounding->column_factors(panel, rows, max, of_panel);
-    rounding->round_columns(panel, rows, of_panel, to_draw(draw), first_panel + p,
-                            kernels::rows_in_panel(p, columns),
-                            out.data + p * kPanel * out.shape[1], out.shape[1]);
-  });
+  kernels::round_columns(team, g.data, rows, columns, max, to_draw(draw), first_panel, out.data,
+                         factors.data);
 }
 
 void round_rows(nb::handle g_object, nb::handle columns_object, nb::handle max_object,
@@ -187,19 +127,15 @@ void round_rows(nb::handle g_object, nb::handle columns_object, nb::handle max_o
   require(out.shape, 1, panels * kPanel, "out");
   const auto factors = check<float>(factors_object, "factors", 1);
   require(factors.shape, 0, rows, "factors");
-  const auto* rounding = chosen(name).rounding;
-  const int team = checked_team(threads, panels * rows * kPanel, kernels::kSumsNormalized);
+  const Team team = team_of(name, threads);
   nb::gil_scoped_release unlocked;
-  kernels::for_each_part(rows, 2, team, [&](std::size_t begin, std::size_t end) {
-    rounding->round_rows(g.data, rows, columns, begin, end, max, to_draw(draw), out.data,
-                         out.shape[1], factors.data);
-  });
+  kernels::round_rows(team, g.data, rows, columns, max, to_draw(draw), out.data, factors.data);
 }
 
 void softmax_gradient(nb::handle s_object, nb::handle batch_object, nb::handle labels_object,
                       nb::handle classes_object, nb::handle out_object, float smoothing,
                       nb::handle threads) {
-  const SumsView s = check_sums(s_object, "s");
+  const Sums s = check_sums(s_object, "s");
   const auto batch = check_batch<const float>(batch_object, s.panels);
   const auto labels = check<const std::uint8_t>(labels_object, "labels", 1);
   require(labels.shape, 0, s.rows, "labels");
@@ -215,13 +151,9 @@ void softmax_gradient(nb::handle s_object, nb::handle batch_object, nb::handle l
   require(out.shape, 0, s.panels, "out");
   require(out.shape, 1, s.rows, "out");
   require(out.shape, 2, kPanel, "out");
-  const kernels::loss::Scores scores{s.data, s.wide, s.rows, classes, batch_of(batch.data).affine,
-                                     kRows * kPanel};
-  const int team = checked_team(threads, s.rows * classes, kernels::kScoresMade);
+  const Team team = team_of("", threads);
   nb::gil_scoped_release unlocked;
-  kernels::for_each_part(s.rows, 1, team, [&](std::size_t begin, std::size_t end) {
-    kernels::loss::softmax_gradient(scores, labels.data, smoothing, begin, end, out.data);
-  });
+  kernels::softmax_gradient(team, s, batch.data, labels.data, classes, smoothing, out.data);
 }
 
 }  // namespace

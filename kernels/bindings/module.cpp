@@ -14,4 +14,5 @@ NB_MODULE(binary_kernels, m) {
   bindings::bind_layers(m);
   bindings::bind_optimizers(m);
   bindings::bind_network(m);
+  bindings::bind_training(m);
 }

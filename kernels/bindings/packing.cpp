@@ -57,16 +57,12 @@ Bytes pack_latent(nb::handle latent_object, nb::handle columns_object, float noi
 
 Bytes interleave(nb::handle rows_object, nb::handle threads, const std::string& name) {
   const auto rows = check<const std::uint8_t>(rows_object, "rows", 2);
-  const auto* packing = chosen(name).packing;
-  const std::size_t count = rows.shape[0], bytes = rows.shape[1], panels = panels_for(count);
-  Result<std::uint8_t> out({panels, bytes, kPanel});
-  const int team = checked_team(threads, count * bytes * 8, kernels::kBitsMoved);
+  const Team team = team_of(name, threads);
+  const std::size_t count = rows.shape[0], bytes = rows.shape[1];
+  Result<std::uint8_t> out({panels_for(count), bytes, kPanel});
   {
     nb::gil_scoped_release unlocked;
-    kernels::for_each(panels, team, [&](std::size_t p) {
-      packing->interleave_panel(rows.data + p * kPanel * bytes, kernels::rows_in_panel(p, count),
-                                bytes, out.data.get() + p * bytes * kPanel);
-    });
+    kernels::interleave(team, rows.data, count, bytes, out.data.get());
   }
   return out.release();
 }
@@ -78,18 +74,14 @@ void transpose(nb::handle rows_object, nb::handle columns_object, nb::handle out
   if (columns == 0 || bytes_for(columns) != rows.shape[1]) {
     throw nb::value_error("columns does not fit the bytes of rows");
   }
-  const auto* packing = chosen(name).packing;
   const std::size_t count = rows.shape[0], panels = panels_for(columns);
   const auto out = check<std::uint8_t>(out_object, "out", 3);
   require(out.shape, 0, panels, "out");
   require(out.shape, 1, bytes_for(count), "out");
   require(out.shape, 2, kPanel, "out");
-  const int team = checked_team(threads, count * columns, kernels::kBitsMoved);
+  const Team team = team_of(name, threads);
   nb::gil_scoped_release unlocked;
-  kernels::for_each(panels, team, [&](std::size_t p) {
-    packing->transpose_panel(rows.data, count, columns, p,
-                             out.data + p * bytes_for(count) * kPanel);
-  });
+  kernels::transpose(team, rows.data, count, columns, out.data);
 }
 
 }  // namespace

@@ -9,10 +9,8 @@ using kernels::Form;
 using kernels::IntRows;
 using kernels::Output;
 using kernels::pixels::GroupOperand;
-using kernels::pixels::kPanelsOfBlock;
 using kernels::products::PanelOperand;
 using kernels::products::Range;
-using Index = std::optional<nb::handle>;
 
 // Where a product goes: (panels, M, 32), or (M, 32 panels).
 struct Target {
@@ -69,35 +67,13 @@ std::size_t to_elements(nb::handle object, std::size_t max) {
   return elements;
 }
 
-// Rows of nibbles, all of them or those that the index names.
-struct NibbleRows {
-  IntRows rows;
-  std::size_t count;
-};
-
-NibbleRows check_nibbles(nb::handle object, const char* name, const Index& index) {
-  const auto x = check<const std::uint8_t>(object, name, 2);
-  if (!index) return {{x.data, x.shape[1], nullptr, Form::nibbles}, x.shape[0]};
-  const auto rows = check<const std::int64_t>(*index, "index", 1);
-  for (std::size_t i = 0; i < rows.shape[0]; ++i) {
-    if (rows.data[i] < 0 || static_cast<std::size_t>(rows.data[i]) >= x.shape[0]) {
-      throw nb::value_error((std::string("index must name rows of ") + name).c_str());
-    }
-  }
-  return {{x.data, x.shape[1], rows.data, Form::nibbles}, rows.shape[0]};
-}
-
-int team_for(const Target& target, std::size_t elements, nb::handle threads) {
-  return checked_team(threads, target.rows * target.panels * kPanel * elements,
-                      kernels::kBitsMultiplied);
-}
-
 template <typename Work>
-void run(const Target& target, std::size_t elements, nb::handle threads, Work work) {
-  const int team = team_for(target, elements, threads);
+void run(const Target& target, std::size_t elements, Team team, Work work) {
+  const int threads = kernels::worth_starting(target.rows * target.panels * kPanel * elements,
+                                              kernels::kBitsMultiplied, team.threads);
   nb::gil_scoped_release unlocked;
-  const bool by_rows = kernels::worth_dividing_rows(target.rows, target.panels, team);
-  kernels::divide(target.rows, target.panels, by_rows, team, work);
+  const bool by_rows = kernels::worth_dividing_rows(target.rows, target.panels, threads);
+  kernels::divide(target.rows, target.panels, by_rows, threads, work);
 }
 
 void bits_by_bits(nb::handle a_object, nb::handle b_object, nb::handle elements_object,
@@ -109,9 +85,9 @@ void bits_by_bits(nb::handle a_object, nb::handle b_object, nb::handle elements_
       check_integer_target(out_object, elements, kernels::products::kMaxBitsNarrow);
   require(a.shape, 0, target.rows, "a");
   const auto b = check_panels(b_object, elements, target.panels);
-  const auto* products = chosen(name).products;
-  run(target, elements, threads, [&](Range range) {
-    products->bits_by_bits(a.data, elements, b, target.output, range);
+  const Team team = team_of(name, threads);
+  run(target, elements, team, [&](Range range) {
+    team.set.products->bits_by_bits(a.data, elements, b, target.output, range);
   });
 }
 
@@ -127,21 +103,11 @@ void pixels_by_bits(nb::handle x_object, nb::handle b_object, nb::handle element
       check_integer_target(out_object, elements, kernels::products::kMaxIntsNarrow);
   if (x.count != target.rows) throw nb::value_error("out must have a row for each row of x");
   const auto b = check_panels(b_object, elements, target.panels);
-  const auto* pixels = chosen(name).pixels;
-  const std::size_t groups = 2 * b.bytes;
-  const kernels::AlignedBytes split(GroupOperand::size(target.panels, groups));
-  const std::size_t blocks = kernels::pixels::blocks_for(target.panels);
-  const int team = team_for(target, elements, threads);
+  const Team team = team_of(name, threads);
+  const kernels::AlignedBytes split(GroupOperand::size(target.panels, 2 * b.bytes));
   nb::gil_scoped_release unlocked;
-  kernels::for_each(blocks, team, [&](std::size_t block) {
-    kernels::pixels::split_groups(b, target.panels, block, split.get());
-  });
-  const bool by_rows = kernels::worth_dividing_rows(target.rows, blocks, team);
-  kernels::divide(target.rows, blocks, by_rows, team, [&](Range range) {
-    range.panel_begin *= kPanelsOfBlock;
-    range.panel_end = std::min(target.panels, range.panel_end * kPanelsOfBlock);
-    pixels->pixels_by_bits(x.rows, elements, {split.get(), groups}, target.output, range);
-  });
+  kernels::pixels_by_bits(team, x.rows, elements, b, split.get(), target.output, target.rows,
+                          target.panels);
 }
 
 void gradients_by_bits(nb::handle a_object, nb::handle b_object, nb::handle elements_object,
@@ -155,21 +121,10 @@ void gradients_by_bits(nb::handle a_object, nb::handle b_object, nb::handle elem
       out_object, elements * static_cast<std::size_t>(max), kernels::products::kMaxBitsNarrow);
   require(a.shape, 0, target.rows, "a");
   const auto b = check_panels(b_object, elements, target.panels);
-  const auto* products = chosen(name).products;
-  const auto rows = [&](Form form) {
-    return IntRows{reinterpret_cast<const std::uint8_t*>(a.data), a.shape[1], nullptr, form};
-  };
-  run(target, elements, threads, [&](Range range) {
-    const auto multiply = [&](Form form, int weight, bool add) {
-      products->ints_by_bits({rows(form), elements, b, weight, add, target.output, range});
-    };
-    if (max <= 7) {
-      multiply(Form::small, 1, false);
-    } else {
-      multiply(Form::low, 1, false);
-      multiply(Form::high, 16, true);
-    }
-  });
+  const Team team = team_of(name, threads);
+  nb::gil_scoped_release unlocked;
+  kernels::gradients_by_bits(team, {a.data, a.shape[1], max}, elements, b, target.output,
+                             target.rows, target.panels);
 }
 
 void gradients_by_pixels(nb::handle a_object, nb::handle x_object, nb::handle max_object,
@@ -187,13 +142,9 @@ void gradients_by_pixels(nb::handle a_object, nb::handle x_object, nb::handle ma
   if (x.rows.stride * 2 != target.panels * kPanel) {
     throw nb::value_error("x must have 16 bytes for 32 pixels of out");
   }
-  const auto* pixels = chosen(name).pixels;
-  const int team = team_for(target, x.count, threads);
-  // What is prepared of the pixels, a panel at a time, serves all rows.
-  const bool by_rows = target.panels < static_cast<std::size_t>(team);
-  nb::gil_scoped_release unlocked;
-  kernels::divide(target.rows, target.panels, by_rows, team, [&](Range range) {
-    pixels->ints_by_pixels(a.data, a.shape[1], max, x.rows, x.count, target.output, range);
+  const Team team = team_of(name, threads);
+  run(target, x.count, team, [&](Range range) {
+    team.set.pixels->ints_by_pixels(a.data, a.shape[1], max, x.rows, x.count, target.output, range);
   });
 }
 
@@ -208,9 +159,10 @@ void floats_by_bits(nb::handle a_object, nb::handle b_object, nb::handle element
   if (panels_for(b.shape[1] * 8) != target.panels) {
     throw nb::value_error("out must have a panel for 4 bytes of b");
   }
-  const auto* float_products = chosen(name).float_products;
-  run(target, elements, threads, [&](Range range) {
-    float_products->floats_by_bits(a.data, a.shape[1], b.data, b.shape[1], elements, target.output, range);
+  const Team team = team_of(name, threads);
+  run(target, elements, team, [&](Range range) {
+    team.set.float_products->floats_by_bits(a.data, a.shape[1], b.data, b.shape[1], elements,
+                                            target.output, range);
   });
 }
 
@@ -224,9 +176,9 @@ void floats_by_pixels(nb::handle a_object, nb::handle x_object, nb::handle out_o
   if (x.rows.stride * 2 != target.panels * kPanel) {
     throw nb::value_error("x must have 16 bytes for 32 pixels of out");
   }
-  const auto* float_products = chosen(name).float_products;
-  run(target, x.count, threads, [&](Range range) {
-    float_products->floats_by_pixels(a.data, a.shape[1], x.rows, x.count, target.output, range);
+  const Team team = team_of(name, threads);
+  run(target, x.count, team, [&](Range range) {
+    team.set.float_products->floats_by_pixels(a.data, a.shape[1], x.rows, x.count, target.output, range);
   });
 }
 

@@ -1,25 +1,27 @@
 """The packed engine: a binary network that trains in bits.
 
 A step follows algorithm 1 of Courbariaux et al. 2016 ("Binarized Neural Networks", arXiv
-1602.02830). `PackedEngine.train_batch` is that algorithm, and `BinaryLayer` has a layer's part.
+1602.02830). It is one call of the kernels, `Trainer.step` in kernels/training.cpp, because Python
+between the kernels would take a quarter of a small network's step. tests/reference.py has the same
+step in Python.
 """
 
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
+import binary_kernels as kernels
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.architecture import Architecture
 from pipeline.config.params import PackedMethod
-from pipeline.engines.packed.layer import BinaryLayer, Incoming
+from pipeline.engines.packed.layer import BinaryLayer
 from pipeline.engines.packed.model import PackedModel, fold
-from pipeline.engines.packed.normalization import NetworkNormalization
-from pipeline.engines.packed.operands import Bits, Operand, Pixels
+from pipeline.engines.packed.normalization import EPSILON, MOMENTUM, NetworkNormalization
 from pipeline.engines.packed.predictor import Predictor
-from pipeline.engines.packed.random_stream import RandomStream
-from pipeline.engines.packed.step import StepContext
+from pipeline.engines.packed.rate import BETA1, BETA2, Rate
+from pipeline.engines.packed.rate import EPSILON as ADAM_EPSILON
 from pipeline.engines.packed.weights import create_weights
 
 # The largest absolute value of a gradient rounded to so many bits. Eight bits are two nibbles of
@@ -34,34 +36,41 @@ class PackedEngine:
 
     Attributes:
         layers: from the pixels to the classes.
-        context: what the layers share in a step.
     """
 
     def __init__(
         self, method: PackedMethod, architecture: Architecture, *, seed: int, threads: int
     ) -> None:
         """Build a freshly initialized network. See `create_engine`."""
-        self.context = StepContext(
-            threads=threads,
-            random=RandomStream(seed),
-            max_gradient=MAX_GRADIENT[method.gradient_bits],
-            stochastic=method.activations == "stochastic",
-            label_smoothing=method.label_smoothing,
-        )
         widths = architecture.widths
         self._normalization = NetworkNormalization(widths[1:])
         self.layers = [
             BinaryLayer(
-                index,
                 inputs,
                 outputs,
                 create_weights(method, index, inputs, outputs, seed),
                 self._normalization.layers[index],
-                last=index == len(widths) - 2,
             )
             for index, (inputs, outputs) in enumerate(pairwise(widths))
         ]
-        self._method = method
+        self._method, self._threads = method, threads
+        self._rate, self._steps = Rate(), 0
+        self._trainer = kernels.Trainer(
+            [layer.weights.learner() for layer in self.layers],
+            [layer.normalization.running for layer in self.layers],
+            self._normalization.parameters,
+            *self._normalization.moments,
+            max_gradient=MAX_GRADIENT[method.gradient_bits],
+            stochastic=method.activations == "stochastic",
+            label_smoothing=method.label_smoothing,
+            epsilon=EPSILON,
+            momentum=MOMENTUM,
+            beta1=BETA1,
+            beta2=BETA2,
+            adam_epsilon=ADAM_EPSILON,
+            seed=seed,
+            threads=threads,
+        )
         self._predictor: Predictor | None = None
 
     def train_batch(
@@ -73,31 +82,26 @@ class PackedEngine:
         progress: float,
     ) -> None:
         """Take one step: forward, backward, update, clip. See `Engine`."""
-        context, phases = self.context, self.context.phases
         self._predictor = None
-        phases.enter("forward")
-        context.rate.advance(learning_rate)
-        context.weight_noise = self._weight_noise(progress)
-        x: Operand = Pixels(images, self.layers[0].inputs, index, context.threads)
-        inputs = [x]
-        for layer in self.layers[:-1]:
-            layer.forward(inputs[-1], context)
-            inputs.append(Bits(layer.bits, layer.outputs, context.threads))
-        incoming = _by_panels(self.layers[-1].forward_to_loss(inputs[-1], labels, context))
-        phases.enter("backward")
-        for layer in reversed(self.layers):
-            assert incoming is not None
-            # Each layer updates and clips its weights here, when their gradient is there.
-            incoming = layer.backward(inputs.pop(), incoming, context)
-        phases.enter("optimizer")
-        self._normalization.update(context)
-        context.random.step += 1
-        phases.enter(None)
+        rate = self._rate
+        rate.advance(learning_rate)
+        self._trainer.step(
+            images,
+            index,
+            labels,
+            learning_rate=rate.learning_rate,
+            step_size=rate.step_size,
+            correction=rate.correction,
+            correction_before=rate.correction_before,
+            weight_noise=self._weight_noise(progress),
+            number=self._steps,
+        )
+        self._steps += 1
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (batch, classes) logits. See `Engine`."""
         if self._predictor is None:
-            self._predictor = Predictor(self.model(), self.context.threads)
+            self._predictor = Predictor(self.model(), self._threads)
         return self._predictor.encoded_logits(images)
 
     def model(self) -> PackedModel:
@@ -116,8 +120,8 @@ class PackedEngine:
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return what training goes on from. See `Engine`."""
         return {
-            "powers": np.array(self.context.rate.powers),
-            "steps": np.array([self.context.random.step]),
+            "powers": np.array(self._rate.powers),
+            "steps": np.array([self._steps]),
             **self._arrays(),
         }
 
@@ -132,8 +136,8 @@ class PackedEngine:
             if not _is_possible(name, state[name]):
                 raise ValueError(f"{name} has a number out of range")
         self._predictor = None
-        self.context.rate.powers = power1, power2
-        self.context.random.step = step
+        self._rate.powers = power1, power2
+        self._steps = step
         for name, array in self._arrays().items():
             array[...] = state[name]
 
@@ -143,7 +147,8 @@ class PackedEngine:
 
     def phase_seconds(self) -> Mapping[str, float]:
         """Return the seconds of every phase so far. See `Engine`."""
-        return self.context.phases.seconds()
+        # The batch is read where it lies: no time goes to data.
+        return {"data": 0.0, **self._trainer.seconds()}
 
     def tell_normalization_apart(self) -> None:
         """Do nothing: it always is. See `Engine`."""
@@ -152,17 +157,14 @@ class PackedEngine:
         self, images: NDArray[np.uint8], index: NDArray[np.int64], labels: NDArray[np.uint8]
     ) -> Mapping[str, int]:
         """Return the bytes of a training step by kind. See `Engine`."""
-        workspace, layers = self.context.workspace, self.layers
-        gradients = workspace.bytes_of("weight gradient")
-        sums = workspace.bytes_of(*(layer.sums_name for layer in layers))
-        state = sum(layer.weights.state_bytes() for layer in layers)
+        step = self._trainer.bytes()
+        state = sum(layer.weights.state_bytes() for layer in self.layers)
+        weights = sum(layer.weights.weight_bytes() for layer in self.layers)
         return {
-            "weights": sum(layer.weight_bytes() for layer in layers),
-            "gradients": gradients,
+            **step,
+            "weights": step["weights"] + weights + self._normalization.weight_bytes(),
             "optimizer_state": state + self._normalization.state_bytes(),
-            "saved_activations": sum(layer.saved_bytes() for layer in layers) + sums,
             "input": index.nbytes,
-            "temporaries": workspace.nbytes - gradients - sums,
         }
 
     def _weight_noise(self, progress: float) -> float:
@@ -182,11 +184,6 @@ class PackedEngine:
         for name, array in self._normalization.arrays().items():
             arrays[f"normalization.{name}"] = array
         return arrays
-
-
-def _by_panels(gradient: NDArray[np.float32]) -> Incoming | None:
-    # Nothing else holds on to the gradient: its memory is free for what a layer before needs.
-    return lambda panels: (gradient[panels.range], None)
 
 
 def _is_possible(name: str, array: NDArray[np.generic]) -> bool:

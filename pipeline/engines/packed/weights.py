@@ -1,51 +1,34 @@
-"""A layer's binary weights, and how they learn: latent weights with Adam, or bits with Bop."""
+"""A layer's binary weights, and how they learn: latent weights with RowProp or Adam, bits with Bop.
 
-from collections.abc import Mapping
-from typing import Protocol
+The classes hold the arrays; `binary_kernels` updates them through the learner of each.
+"""
+
+import math
+import mmap
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import binary_kernels as kernels
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.params import PackedMethod
-from pipeline.engines.packed.adam import BETA2, Gradient, adam
 from pipeline.engines.packed.encoding import padded
-from pipeline.engines.packed.random_stream import Purpose
-from pipeline.engines.packed.step import StepContext
-from pipeline.engines.packed.workspace import own_memory
+from pipeline.engines.packed.rate import BETA1, BETA2, EPSILON
 
-
-# Latent weights of one byte lie in [-MAX_BYTE, MAX_BYTE].
-MAX_BYTE = 127
+# Latent weights of one byte lie in [-MAX_BYTE, MAX_BYTE], those of two in [-MAX_WORD, MAX_WORD].
+MAX_BYTE = 2**7 - 1
+MAX_WORD = 2**15 - 1
 
 
 class BinaryWeights(Protocol):
     """Wb, (N, K), and how it learns."""
 
+    def learner(self) -> kernels.Learner:
+        """Return what updates the arrays in a training step."""
+
     def signs(self) -> NDArray[np.uint8]:
         """Return the bits that predict, (N, ceil(K / 8))."""
-
-    def binarize(self, context: StepContext) -> NDArray[np.uint8]:
-        """Return this step's bits, (N, ceil(K / 8)): those of latent weights with noise.
-
-        They are a copy: `update` does not change them.
-        """
-
-    def update(
-        self,
-        first: int,
-        gradient: Gradient,
-        factors: NDArray[np.float32] | None,
-        context: StepContext,
-    ) -> None:
-        """Learn from the gradient, (rows, K padded), of the rows from `first` on.
-
-        Args:
-            first: the number of the first row.
-            gradient: of these rows, without the factors.
-            factors: (rows) of the gradient, or None.
-            context: of the step.
-        """
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
         """Return what is learnt and the optimizer's state, by name: no copies, (N, ...) each."""
@@ -70,71 +53,33 @@ def create_weights(
         seed: of the training.
     """
     generator = np.random.Generator(np.random.Philox(key=[seed, layer]))
-    kinds = {"rowprop": RowPropWeights, "adam": LatentWeights, "bop": BopWeights}
-    return kinds[method.optimizer](method, layer, inputs, outputs, generator)
+    kinds = {"rowprop": RowPropWeights, "adam": AdamWeights, "bop": BopWeights}
+    return kinds[method.optimizer](method, inputs, outputs, generator)
 
 
 class RowPropWeights:
-    """Latent weights of one byte, (N, K padded) in units of 1/127, with RowProp: no other state.
+    """Latent weights of one byte, (N, K padded) in units of 1/127, and nothing else per weight.
 
-    RowProp is RMSProp with one mean square per output row: see `binary_kernels.rowprop`.
+    RowProp is RMSProp with one mean square per row of weights: see docs/engine.md.
     """
 
     def __init__(
-        self,
-        method: PackedMethod,
-        layer: int,
-        inputs: int,
-        outputs: int,
-        generator: np.random.Generator,
+        self, method: PackedMethod, inputs: int, outputs: int, generator: np.random.Generator
     ) -> None:
-        # Params has checked that it is there: see `PackedMethod`.
-        assert method.latent_range is not None
-        self._layer, self._columns = layer, inputs
+        self._columns = inputs
         self._latent = own_memory((outputs, padded(inputs)), np.int8)
-        for row in self._latent:
-            uniform = generator.random(inputs, np.float32) * 2 - 1
-            row[:inputs] = np.rint(uniform * (method.latent_range * MAX_BYTE))
+        for row, uniform in _initial_rows(self._latent, method, inputs, generator, MAX_BYTE):
+            row[:] = np.rint(uniform)
         self._mean_square = np.zeros(outputs, np.float32)
+
+    def learner(self) -> kernels.Learner:
+        """See `BinaryWeights`."""
+        return kernels.rowprop_learner(self._latent, self._mean_square, self._columns, beta=BETA2)
 
     def signs(self) -> NDArray[np.uint8]:
         """See `BinaryWeights`."""
         bits: NDArray[np.uint8] = kernels.pack_latent(self._latent, self._columns)
         return bits
-
-    def binarize(self, context: StepContext) -> NDArray[np.uint8]:
-        """See `BinaryWeights`."""
-        bits: NDArray[np.uint8] = kernels.pack_latent(
-            self._latent,
-            self._columns,
-            noise=context.weight_noise,
-            draw=context.random.key(self._layer, Purpose.WEIGHTS),
-            threads=context.threads,
-        )
-        return bits
-
-    def update(
-        self,
-        first: int,
-        gradient: Gradient,
-        factors: NDArray[np.float32] | None,
-        context: StepContext,
-    ) -> None:
-        """See `BinaryWeights`."""
-        rows = slice(first, first + len(gradient))
-        kernels.rowprop(
-            self._latent[rows],
-            self._mean_square[rows],
-            gradient,
-            factors,
-            self._columns,
-            rate=context.rate.learning_rate,
-            correction=context.rate.correction_before,
-            beta=BETA2,
-            draw=context.random.key(self._layer, Purpose.UPDATE),
-            first_row=first,
-            threads=context.threads,
-        )
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
         """See `BinaryWeights`."""
@@ -149,71 +94,45 @@ class RowPropWeights:
         return self._mean_square.nbytes
 
 
-class LatentWeights:
-    """Latent weights in [-1, 1], (N, K padded), whose signs are Wb, with Adam.
+class AdamWeights:
+    """Latent weights in [-1, 1], (N, K padded), with Adam's two moments.
 
     With state_bits 16 a weight is an int16 in units of 2^-15 and the moments are bfloat16; with
     8 the weights are the same and the moments are floats of 8 bits.
     """
 
     def __init__(
-        self,
-        method: PackedMethod,
-        layer: int,
-        inputs: int,
-        outputs: int,
-        generator: np.random.Generator,
+        self, method: PackedMethod, inputs: int, outputs: int, generator: np.random.Generator
     ) -> None:
-        # Params has checked that both are there: see `PackedMethod`.
-        assert method.latent_range is not None
+        # Params has checked that it is there: see `PackedMethod`.
         assert method.state_bits is not None
-        self._layer, self._columns = layer, inputs
+        self._columns = inputs
         shape = (outputs, padded(inputs))
         narrow = method.state_bits < 32
         self._latent = own_memory(shape, np.int16 if narrow else np.float32)
-        for row in self._latent:
-            uniform = generator.random(inputs, np.float32) * 2 - 1
-            row[:inputs] = uniform * (method.latent_range * (2**15 - 1 if narrow else 1))
+        scale = MAX_WORD if narrow else 1
+        for row, uniform in _initial_rows(self._latent, method, inputs, generator, scale):
+            row[:] = uniform
         moments: dict[int, type[np.generic]] = {8: np.uint8, 16: np.uint16, 32: np.float32}
         moment = moments[method.state_bits]
         self._m, self._v = own_memory(shape, moment), own_memory(shape, moment)
+
+    def learner(self) -> kernels.Learner:
+        """See `BinaryWeights`."""
+        return kernels.adam_learner(
+            self._latent,
+            self._m,
+            self._v,
+            self._columns,
+            beta1=BETA1,
+            beta2=BETA2,
+            epsilon=EPSILON,
+        )
 
     def signs(self) -> NDArray[np.uint8]:
         """See `BinaryWeights`."""
         bits: NDArray[np.uint8] = kernels.pack_latent(self._latent, self._columns)
         return bits
-
-    def binarize(self, context: StepContext) -> NDArray[np.uint8]:
-        """See `BinaryWeights`."""
-        bits: NDArray[np.uint8] = kernels.pack_latent(
-            self._latent,
-            self._columns,
-            noise=context.weight_noise,
-            draw=context.random.key(self._layer, Purpose.WEIGHTS),
-            threads=context.threads,
-        )
-        return bits
-
-    def update(
-        self,
-        first: int,
-        gradient: Gradient,
-        factors: NDArray[np.float32] | None,
-        context: StepContext,
-    ) -> None:
-        """See `BinaryWeights`."""
-        rows = slice(first, first + len(gradient))
-        adam(
-            self._latent[rows],
-            (self._m[rows], self._v[rows]),
-            gradient,
-            factors,
-            context.rate,
-            limit=1.0,
-            key=context.random.key(self._layer, Purpose.UPDATE),
-            first_row=first,
-            threads=context.threads,
-        )
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
         """See `BinaryWeights`."""
@@ -232,12 +151,7 @@ class BopWeights:
     """Weights that are bits and nothing else, with Bop (Helwegen et al. 2019, arXiv 1906.02107)."""
 
     def __init__(
-        self,
-        method: PackedMethod,
-        layer: int,
-        inputs: int,
-        outputs: int,
-        generator: np.random.Generator,
+        self, method: PackedMethod, inputs: int, outputs: int, generator: np.random.Generator
     ) -> None:
         # Params has checked that both are there: see `PackedMethod`.
         assert method.bop_adaptivity is not None
@@ -248,33 +162,19 @@ class BopWeights:
         self._bits = np.packbits(bits, axis=1, bitorder="little")
         self._m = own_memory((outputs, padded(inputs)), np.float32)
 
-    def signs(self) -> NDArray[np.uint8]:
+    def learner(self) -> kernels.Learner:
         """See `BinaryWeights`."""
-        return self._bits.copy()
-
-    def binarize(self, context: StepContext) -> NDArray[np.uint8]:
-        """See `BinaryWeights`."""
-        return self._bits.copy()
-
-    def update(
-        self,
-        first: int,
-        gradient: Gradient,
-        factors: NDArray[np.float32] | None,
-        context: StepContext,
-    ) -> None:
-        """See `BinaryWeights`."""
-        rows = slice(first, first + len(gradient))
-        kernels.bop(
-            self._bits[rows],
-            self._m[rows],
-            gradient,
-            factors,
+        return kernels.bop_learner(
+            self._bits,
+            self._m,
             self._columns,
             adaptivity=self._adaptivity,
             threshold=self._threshold,
-            threads=context.threads,
         )
+
+    def signs(self) -> NDArray[np.uint8]:
+        """See `BinaryWeights`."""
+        return self._bits.copy()
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
         """See `BinaryWeights`."""
@@ -287,3 +187,38 @@ class BopWeights:
     def state_bytes(self) -> int:
         """See `BinaryWeights`."""
         return self._m.nbytes
+
+
+def _initial_rows(
+    latent: NDArray[Any],
+    method: PackedMethod,
+    inputs: int,
+    generator: np.random.Generator,
+    scale: float,
+) -> Iterator[tuple[NDArray[Any], NDArray[np.float32]]]:
+    """Yield each row of latent weights and the numbers to begin with, as multiples of 1/scale.
+
+    Row by row, because all numbers in float32 would take more memory than the training.
+    """
+    # Params has checked that it is there: see `PackedMethod`.
+    assert method.latent_range is not None
+    for row in latent:
+        uniform = generator.random(inputs, np.float32) * 2 - 1
+        yield row[:inputs], uniform * (method.latent_range * scale)
+
+
+def own_memory(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+    """Return an array of zeros in pages of its own.
+
+    The system gets the pages back when the array is freed. In the C library's heap, freed arrays
+    leave holes that larger ones do not fit.
+
+    Raises:
+        MemoryError: the system has not enough.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    try:
+        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"{size} bytes for an array of shape {shape}: {error.strerror}") from None
+    return np.frombuffer(pages, dtype).reshape(shape)

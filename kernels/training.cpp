@@ -1,0 +1,437 @@
+#include "training.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "parallel.hpp"
+
+namespace kernels {
+
+using products::Range;
+
+namespace {
+
+using Seconds = std::chrono::duration<double>;
+
+// The sums of a block: four panels at a batch of 5,000, which is what the products of pixels take
+// together. Twice as many would save a fifth of the time there, since every block builds tables of
+// the inputs, and would take a tenth more memory.
+constexpr std::size_t kSumsBytes = 5U << 18;
+// The float32 gradients of a part: two panels at a batch of 5,000, so that two threads have work.
+constexpr std::size_t kGradientBytes = 5U << 18;
+// The rounded gradients, a byte each, of a group of features.
+constexpr std::size_t kColumnsBytes = 5U << 17;
+// A tile of the weight gradient fits the second-level cache; it has rows enough for what a product
+// prepares of its other operand to pay.
+constexpr std::size_t kTileBytes = 200U << 10;
+constexpr std::size_t kLeastTileRows = 64;
+// Optimizers draw random numbers for four rows together.
+constexpr std::size_t kRowUnit = 4;
+
+// What a layer draws numbers for; those of different purposes are independent.
+enum Purpose : std::uint32_t { kActivations, kWeights, kColumns, kRows, kUpdate, kPurposes };
+
+constexpr std::size_t round_up(std::size_t count, std::size_t unit) {
+  return (count + unit - 1) / unit * unit;
+}
+
+constexpr std::size_t padded(std::size_t count) { return round_up(count, kPanel); }
+
+}  // namespace
+
+struct Trainer::Context {
+  const InstructionSet& set;
+  const Step& step;
+  const TrainerOptions& options;
+
+  Team team() const { return {set, options.threads}; }
+  std::size_t batch() const { return step.batch; }
+  Draw draw(const Layer& layer, Purpose purpose) const {
+    return {options.seed, static_cast<std::uint32_t>(layer.index) * kPurposes + purpose,
+            step.number};
+  }
+};
+
+void* Trainer::Buffer::bytes(std::size_t size) {
+  if (size > size_) {
+    // The old memory goes first: growing must not hold both.
+    memory_.reset();
+    size_ = 0;
+    memory_.emplace(size);
+    size_ = size;
+  }
+  return memory_->get();
+}
+
+Trainer::Trainer(const std::vector<LayerState>& layers, NormalizationState normalization,
+                 const TrainerOptions& options)
+    : normalization_(normalization), options_(options) {
+  std::size_t panels = 0;
+  for (const LayerState& layer : layers) panels += panels_for(layer.outputs);
+  normalization_gradient_.assign(panels * kPairSize, 0.0F);
+  std::size_t at = 0;
+  for (const LayerState& state : layers) {
+    Layer layer{};
+    layer.index = layers_.size();
+    layer.inputs = state.inputs;
+    layer.outputs = state.outputs;
+    layer.panels = panels_for(state.outputs);
+    layer.last = layer.index + 1 == layers.size();
+    layer.learner = state.learner;
+    layer.parameters = normalization.parameters + at;
+    layer.gradient = normalization_gradient_.data() + at;
+    layer.running = state.running;
+    layer.batch.assign(layer.panels * kBatchSize, 0.0F);
+    at += layer.panels * kPairSize;
+    layers_.push_back(std::move(layer));
+  }
+}
+
+void Trainer::step(const InstructionSet& set, const Step& step) {
+  const Context context{set, step, options_};
+  enter(Phase::kForward);
+  std::vector<Operand> inputs{{step.images, nullptr, layers_.front().inputs}};
+  for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
+    forward(context, layers_[i], inputs.back());
+    const std::uint8_t* bits = layers_[i].bits.get<std::uint8_t>(0);
+    inputs.push_back({{}, bits, layers_[i].outputs});
+  }
+  Incoming incoming = forward_to_loss(context, layers_.back(), inputs.back());
+  enter(Phase::kBackward);
+  for (std::size_t i = layers_.size(); i-- > 0;) {
+    // Each layer updates and clips its weights here, when their gradient is there.
+    incoming = backward(context, layers_[i], inputs[i], incoming);
+  }
+  update_normalization(context);
+  enter(std::nullopt);
+}
+
+// ---- forward ---------------------------------------------------------------------------------
+
+void Trainer::forward(const Context& context, Layer& layer, const Operand& x) {
+  binarize_weights(context, layer);
+  std::uint8_t* bits = layer.bits.get<std::uint8_t>(context.batch() * bytes_for(layer.outputs));
+  const Draw draw = context.draw(layer, kActivations);
+  for (const Panels block : blocks_of(context, layer)) {
+    const Sums sums = sums_of(context, layer, x, block);
+    normalize(context, layer, block, sums);
+    binarize(context.team(), sums, layer.batch.data() + block.first * kBatchSize, block.first,
+             layer.outputs, options_.stochastic ? &draw : nullptr, bits);
+    enter(Phase::kForward);
+  }
+  update_running(context, layer);
+}
+
+Trainer::Incoming Trainer::forward_to_loss(const Context& context, Layer& layer,
+                                           const Operand& x) {
+  binarize_weights(context, layer);
+  const Panels all{0, layer.panels};
+  const Sums sums = sums_of(context, layer, x, all);
+  normalize(context, layer, all, sums);
+  update_running(context, layer);
+  float* gradient = gradient_.get<float>(layer.panels * context.batch() * kPanel);
+  softmax_gradient(context.team(), sums, layer.batch.data(), context.step.labels, layer.outputs,
+                   options_.label_smoothing, gradient);
+  return {gradient, nullptr, nullptr, nullptr, 0};
+}
+
+void Trainer::binarize_weights(const Context& context, Layer& layer) {
+  const std::size_t bytes = bytes_for(layer.inputs);
+  std::uint8_t* rows = layer.rows.get<std::uint8_t>(layer.outputs * bytes);
+  layer.learner->binarize(context.team(), context.step.weight_noise,
+                          context.draw(layer, kWeights), rows);
+  interleave(context.team(), rows, layer.outputs, bytes,
+             layer.weight_panels.get<std::uint8_t>(layer.panels * bytes * kPanel));
+  layer.held.reset();
+}
+
+// Compute the batch's statistics of a block.
+void Trainer::normalize(const Context& context, Layer& layer, Panels block, Sums sums) {
+  enter(Phase::kNormalization);
+  batch_statistics(context.team(), sums, layer.parameters + block.first * kPairSize,
+                   options_.epsilon, layer.batch.data() + block.first * kBatchSize);
+}
+
+void Trainer::update_running(const Context& context, Layer& layer) {
+  enter(Phase::kNormalization);
+  const auto rows = static_cast<double>(context.batch());
+  const float unbiased = static_cast<float>(rows / (rows - 1));
+  for (std::size_t p = 0; p < layer.panels; ++p) {
+    const float* batch = layer.batch.data() + p * kBatchSize;
+    float* running = layer.running + p * kPairSize;
+    for (std::size_t i = 0; i < kPanel; ++i) {
+      const float variance = batch[kVariance * kPanel + i] * unbiased;
+      running[i] += options_.momentum * (batch[kMean * kPanel + i] - running[i]);
+      running[kPanel + i] += options_.momentum * (variance - running[kPanel + i]);
+    }
+  }
+  enter(Phase::kForward);
+}
+
+std::vector<Trainer::Panels> Trainer::blocks_of(const Context& context, const Layer& layer) const {
+  // Softmax needs all classes of an image.
+  if (layer.last) return {{0, layer.panels}};
+  const std::size_t limit =
+      layer.index == 0 ? products::kMaxIntsNarrow : products::kMaxBitsNarrow;
+  const std::size_t bytes_of_panel = context.batch() * kPanel * (layer.inputs > limit ? 4 : 2);
+  const std::size_t size = std::max(std::size_t{2}, kSumsBytes / bytes_of_panel);
+  std::vector<Panels> blocks;
+  for (std::size_t first = 0; first < layer.panels; first += size) {
+    blocks.push_back({first, std::min(first + size, layer.panels)});
+  }
+  return blocks;
+}
+
+Sums Trainer::sums_of(const Context& context, Layer& layer, const Operand& x, Panels block) {
+  const std::size_t limit = x.bits == nullptr ? products::kMaxIntsNarrow : products::kMaxBitsNarrow;
+  const bool wide = layer.inputs > limit;
+  Sums sums{nullptr, wide, block.size(), context.batch()};
+  sums.data = layer.sums.get<std::uint8_t>(block.size() * sums.bytes_of_panel());
+  if (layer.held == block) return sums;
+  const std::size_t bytes = bytes_for(layer.inputs);
+  const std::uint8_t* panels = layer.weight_panels.get<std::uint8_t>(0);
+  const products::PanelOperand b{panels + block.first * bytes * kPanel, bytes};
+  if (x.bits == nullptr) {
+    std::uint8_t* split =
+        split_.get<std::uint8_t>(pixels::GroupOperand::size(block.size(), 2 * bytes));
+    pixels_by_bits(context.team(), x.pixels, layer.inputs, b, split, sums.output(), sums.rows,
+                   sums.panels);
+  } else {
+    bits_by_bits(context.team(), x.bits, layer.inputs, b, sums);
+  }
+  layer.held = block;
+  return sums;
+}
+
+// ---- backward --------------------------------------------------------------------------------
+
+// Learn from the gradient of this layer's output, and return that of its input. For the first layer,
+// where nothing learns from it, it is empty.
+Trainer::Incoming Trainer::backward(const Context& context, Layer& layer, Operand& x,
+                                    const Incoming& incoming) {
+  const std::size_t batch = context.batch(), panel = batch * kPanel;
+  const std::size_t part_size = std::max(std::size_t{2}, kGradientBytes / (panel * 4));
+  const std::size_t group_size =
+      std::max(std::size_t{2}, kColumnsBytes / (padded(batch) * kPanel));
+  // The layer before gets the gradient of all sums, rounded with a factor per image.
+  const bool whole = layer.index > 0;
+  float* of_sums = whole ? gradient_.get<float>(layer.panels * panel)
+                         : gradient_.get<float>(std::min(part_size, layer.panels) * panel);
+  const std::vector<Panels> blocks = blocks_of(context, layer);
+  for (std::size_t b = blocks.size(); b-- > 0;) {
+    const Panels block = blocks[b];
+    const Sums sums = sums_of(context, layer, x, block);
+    for (std::size_t g = block.first; g < block.last; g += group_size) {
+      const Panels group{g, std::min(g + group_size, block.last)};
+      const Columns columns = columns_of(context, layer, group);
+      for (std::size_t p = group.first; p < group.last; p += part_size) {
+        const Panels part{p, std::min(p + part_size, group.last)};
+        const normalization::Gradient gradient = gradient_of(context, incoming, part);
+        float* out = whole ? of_sums + part.first * panel : of_sums;
+        enter(Phase::kNormalization);
+        const Sums of_part{sums.panel(part.first - block.first), sums.wide, part.size(), batch};
+        normalize_backward(context.team(), of_part, layer.batch.data() + part.first * kBatchSize,
+                           gradient, !layer.last, out, layer.gradient + part.first * kPairSize);
+        enter(Phase::kBackward);
+        put_columns(context, layer, columns, part, out);
+      }
+      learn(context, layer, x, columns);
+    }
+  }
+  return whole ? input_gradient(context, layer, of_sums) : Incoming{};
+}
+
+normalization::Gradient Trainer::gradient_of(const Context& context, const Incoming& incoming,
+                                             Panels part) {
+  using Type = normalization::Gradient::Type;
+  if (incoming.ready != nullptr) {
+    return {Type::real, incoming.ready + part.first * context.batch() * kPanel, nullptr};
+  }
+  const std::size_t size = part.size() * context.batch() * kPanel;
+  const auto most = incoming.outputs * static_cast<std::size_t>(options_.max_gradient);
+  const bool wide = most > products::kMaxBitsNarrow;
+  void* out = wide ? static_cast<void*>(input_gradient_.get<std::int32_t>(size))
+                   : static_cast<void*>(input_gradient_.get<std::int16_t>(size));
+  const Sums sums{out, wide, part.size(), context.batch()};
+  const std::size_t bytes = bytes_for(incoming.outputs);
+  gradients_by_bits(
+      context.team(), {incoming.rounded, padded(incoming.outputs), options_.max_gradient},
+      incoming.outputs, {incoming.weights + part.first * bytes * kPanel, bytes}, sums.output(),
+      context.batch(), part.size());
+  return {wide ? Type::wide : Type::narrow, out, incoming.factors};
+}
+
+Trainer::Columns Trainer::columns_of(const Context& context, const Layer& layer, Panels group) {
+  const std::size_t first = group.first * kPanel;
+  const std::size_t count = std::min(group.last * kPanel, layer.outputs) - first;
+  if (options_.max_gradient == 0) {
+    return {first, count, context.batch(), nullptr,
+            columns_.get<float>(count * context.batch()), nullptr};
+  }
+  const std::size_t stride = padded(context.batch());
+  return {first, count, stride, columns_.get<std::int8_t>(count * stride), nullptr,
+          column_factors_.get<float>(group.size() * kPanel)};
+}
+
+// Take in the gradient of a part's sums, (panels, batch, 32).
+void Trainer::put_columns(const Context& context, const Layer& layer, const Columns& columns,
+                          Panels part, const float* g) {
+  const std::size_t begin = part.first * kPanel - columns.first;
+  const std::size_t count = std::min(part.size() * kPanel, columns.count - begin);
+  const std::size_t batch = context.batch();
+  if (columns.exact == nullptr) {
+    round_columns(context.team(), g, batch, count, options_.max_gradient,
+                  context.draw(layer, kColumns), part.first,
+                  columns.rounded + begin * columns.stride, columns.factors + begin);
+    return;
+  }
+  for (std::size_t c = 0; c < count; ++c) {
+    const float* from = g + c / kPanel * batch * kPanel + c % kPanel;
+    float* to = columns.exact + (begin + c) * columns.stride;
+    for (std::size_t i = 0; i < batch; ++i) to[i] = from[i * kPanel];
+  }
+}
+
+// Compute the weight gradient of a group's features tile by tile, and update their weights.
+void Trainer::learn(const Context& context, Layer& layer, Operand& x, const Columns& columns) {
+  if (x.bits != nullptr && options_.max_gradient != 0 && x.transposed == nullptr) {
+    // No input gradient comes in to the last layer, so that its memory is free there.
+    Buffer& memory = layer.last ? input_gradient_ : transposed_;
+    std::uint8_t* out = memory.get<std::uint8_t>(panels_for(x.columns) * kPanel *
+                                                 bytes_for(context.batch()));
+    transpose(context.team(), x.bits, context.batch(), x.columns, out);
+    x.transposed = out;
+  }
+  const std::size_t width = padded(x.columns);
+  const std::size_t share = (columns.count + static_cast<std::size_t>(options_.threads) - 1) /
+                            static_cast<std::size_t>(options_.threads);
+  const std::size_t most = std::max(kLeastTileRows, kTileBytes / (width * 4) / kRowUnit * kRowUnit);
+  const std::size_t rows = std::min(round_up(share, kRowUnit), most);
+  const std::size_t tiles = (columns.count + rows - 1) / rows;
+  const int threads =
+      worth_starting(columns.count * width * context.batch(), kBitsMultiplied, options_.threads);
+  auto* memory = tiles_.get<std::int32_t>(static_cast<std::size_t>(threads) * rows * width);
+  const Draw draw = context.draw(layer, kUpdate);
+  std::vector<Seconds> updating(static_cast<std::size_t>(threads), Seconds{});
+  for_each(tiles, threads, [&](std::size_t tile) {
+    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
+    void* out = memory + thread * rows * width;
+    const std::size_t row = tile * rows, count = std::min(rows, columns.count - row);
+    weight_gradient(context, x, columns, row, count, out);
+    const float* factors = columns.factors == nullptr ? nullptr : columns.factors + row;
+    const auto begin = std::chrono::steady_clock::now();
+    layer.learner->update(context.set, {out, columns.exact != nullptr, factors},
+                          columns.first + row, count, context.step.rate, draw);
+    updating[thread] += std::chrono::steady_clock::now() - begin;
+  });
+  // The two alternate within every thread: each phase gets its share of their time.
+  const double share_of_updates =
+      std::accumulate(updating.begin(), updating.end(), Seconds{}).count() / threads;
+  seconds_[static_cast<std::size_t>(Phase::kOptimizer)] += share_of_updates;
+  seconds_[static_cast<std::size_t>(Phase::kBackward)] -= share_of_updates;
+}
+
+// Of `rows` features from `row` of the group on, (rows, columns of x padded), on one thread.
+void Trainer::weight_gradient(const Context& context, const Operand& x, const Columns& columns,
+                              std::size_t row, std::size_t rows, void* out) const {
+  const std::size_t width = padded(x.columns), batch = context.batch();
+  const Output output{out, true, width, kPanel};
+  const Range range{0, rows, 0, width / kPanel};
+  const InstructionSet& set = context.set;
+  if (columns.exact != nullptr) {
+    const float* g = columns.exact + row * columns.stride;
+    if (x.bits == nullptr) {
+      set.float_products->floats_by_pixels(g, columns.stride, x.pixels, batch, output, range);
+    } else {
+      set.float_products->floats_by_bits(g, columns.stride, x.bits, bytes_for(x.columns), batch,
+                                         output, range);
+    }
+    return;
+  }
+  const std::int8_t* g = columns.rounded + row * columns.stride;
+  if (x.bits == nullptr) {
+    set.pixels->ints_by_pixels(g, columns.stride, options_.max_gradient, x.pixels, batch, output,
+                               range);
+  } else {
+    gradients_by_bits(set, {g, columns.stride, options_.max_gradient}, batch,
+                      {x.transposed, bytes_for(batch)}, output, range);
+  }
+}
+
+// What gives g Wb, with this step's bits, by panels of input features.
+Trainer::Incoming Trainer::input_gradient(const Context& context, Layer& layer, const float* g) {
+  const std::size_t batch = context.batch(), stride = layer.panels * kPanel;
+  const std::size_t panels = panels_for(layer.inputs);
+  const std::uint8_t* bits = layer.rows.get<std::uint8_t>(0);
+  if (options_.max_gradient == 0) {
+    float* rows = rows_.get<float>(batch * stride);
+    for (std::size_t p = 0; p < layer.panels; ++p) {
+      for (std::size_t i = 0; i < batch; ++i) {
+        std::copy_n(g + (p * batch + i) * kPanel, kPanel, rows + i * stride + p * kPanel);
+      }
+    }
+    float* out = input_gradient_.get<float>(panels * batch * kPanel);
+    const Output output{out, true, kPanel, batch * kPanel};
+    const int threads = worth_starting(batch * panels * kPanel * layer.outputs, kBitsMultiplied,
+                                       options_.threads);
+    divide(batch, panels, worth_dividing_rows(batch, panels, threads), threads, [&](Range range) {
+      context.set.float_products->floats_by_bits(rows, stride, bits, bytes_for(layer.inputs),
+                                                 layer.outputs, output, range);
+    });
+    return {out, nullptr, nullptr, nullptr, 0};
+  }
+  std::int8_t* rounded = rows_.get<std::int8_t>(batch * stride);
+  float* factors = row_factors_.get<float>(batch);
+  round_rows(context.team(), g, batch, layer.outputs, options_.max_gradient,
+             context.draw(layer, kRows), rounded, factors);
+  std::uint8_t* weights =
+      weights_.get<std::uint8_t>(panels * bytes_for(layer.outputs) * kPanel);
+  transpose(context.team(), bits, layer.outputs, layer.inputs, weights);
+  return {nullptr, rounded, factors, weights, layer.outputs};
+}
+
+void Trainer::update_normalization(const Context& context) {
+  enter(Phase::kOptimizer);
+  for (const Layer& layer : layers_) {
+    // Features that do not exist get no gradient.
+    float* last = layer.gradient + (layer.panels - 1) * kPairSize;
+    for (std::size_t i = rows_in_panel(layer.panels - 1, layer.outputs); i < kPanel; ++i) {
+      last[i] = last[kPanel + i] = 0;
+    }
+  }
+  const std::size_t rows = normalization_gradient_.size() / kPanel;
+  const float no_limit = __builtin_inff();
+  context.set.optimizers->adam(
+      {normalization_.parameters, normalization_.m, normalization_.v, 32},
+      {normalization_gradient_.data(), true, nullptr},
+      adam_step(options_.betas, context.step.rate, no_limit), kPanel, 0, rows, {0, 0, 0}, 0);
+}
+
+// ---- time and memory --------------------------------------------------------------------------
+
+void Trainer::enter(std::optional<Phase> phase) {
+  const auto now = std::chrono::steady_clock::now();
+  if (phase_) {
+    const Seconds passed = now - since_;
+    seconds_[static_cast<std::size_t>(*phase_)] += passed.count();
+  }
+  phase_ = phase;
+  since_ = now;
+}
+
+StepBytes Trainer::bytes() const {
+  StepBytes bytes{0, tiles_.size(), 0,
+                  gradient_.size() + columns_.size() + column_factors_.size() + rows_.size() +
+                      row_factors_.size() + input_gradient_.size() + transposed_.size() +
+                      weights_.size() + split_.size()};
+  for (const Layer& layer : layers_) {
+    bytes.weights += layer.rows.size() + layer.weight_panels.size();
+    bytes.saved += layer.bits.size() + layer.sums.size() + layer.batch.size() * sizeof(float);
+  }
+  bytes.weights += normalization_gradient_.size() * sizeof(float);
+  return bytes;
+}
+
+}  // namespace kernels
