@@ -33,7 +33,7 @@ class Learner {
   virtual void binarize(Team team, float noise, Draw draw, std::uint8_t* out) const = 0;
 
   // Learn from the gradient of `count` rows from `first` on, (count, columns padded to a multiple of
-  // 32), on one thread. first is a multiple of 4.
+  // 32), on one thread. first is a multiple of 16.
   virtual void update(const InstructionSet& set, optimizers::Gradient gradient, std::size_t first,
                       std::size_t count, const Rate& rate, Draw draw) = 0;
 };

@@ -199,11 +199,6 @@ class FourRows {
     return (shifted & all_bits(0xFF00)) | all_bits(0x80);
   }
 
-  // The eight alone, uniform in 0..255.
-  Ints byte(std::size_t r, std::size_t w) const {
-    return reinterpret_cast<Ints>((random_.word[w] >> (8 * r)) & all_bits(0xFF));
-  }
-
  private:
   Random random_;
 };

@@ -25,10 +25,10 @@ constexpr std::size_t kGradientBytes = 5U << 18;
 constexpr std::size_t kColumnsBytes = 5U << 17;
 // A tile of the weight gradient fits the second-level cache; it has rows enough for what a product
 // prepares of its other operand to pay.
-constexpr std::size_t kTileBytes = 200U << 10;
+constexpr std::size_t kTileBytes = 400U << 10;
 constexpr std::size_t kLeastTileRows = 64;
-// Optimizers draw random numbers for four rows together.
-constexpr std::size_t kRowUnit = 4;
+// Optimizers draw random numbers for so many rows together, at most.
+constexpr std::size_t kRowUnit = 16;
 
 // What a layer draws numbers for; those of different purposes are independent.
 enum Purpose : std::uint32_t { kActivations, kWeights, kColumns, kRows, kUpdate, kPurposes };

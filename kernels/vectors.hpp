@@ -125,8 +125,29 @@ inline Floats where(Ints mask, Floats yes, Floats no) { return mask ? yes : no; 
 inline Floats absolute(Floats v) {
   return reinterpret_cast<Floats>(reinterpret_cast<Words>(v) & all_bits(0x7FFFFFFF));
 }
+// a > b ? a : b and a < b ? a : b, for which GCC would compare, and then choose.
+#if defined(__AVX512F__)
+inline Floats larger(Floats a, Floats b) {
+  return reinterpret_cast<Floats>(
+      _mm512_max_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+}
+inline Floats lesser(Floats a, Floats b) {
+  return reinterpret_cast<Floats>(
+      _mm512_min_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+}
+#elif defined(__AVX2__)
+inline Floats larger(Floats a, Floats b) {
+  return reinterpret_cast<Floats>(
+      _mm256_max_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b)));
+}
+inline Floats lesser(Floats a, Floats b) {
+  return reinterpret_cast<Floats>(
+      _mm256_min_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b)));
+}
+#else
 inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
 inline Floats lesser(Floats a, Floats b) { return a < b ? a : b; }
+#endif
 inline Floats limited(Floats v, Floats max) { return larger(lesser(v, max), -max); }
 
 inline Floats square_root(Floats v) {

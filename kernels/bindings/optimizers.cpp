@@ -83,7 +83,7 @@ void rowprop(nb::handle latent_object, nb::handle mean_square_object, nb::handle
     throw nb::value_error("columns does not fit latent");
   }
   const std::size_t first_row = to_count(first_row_object, "first_row");
-  if (first_row % 4 != 0) throw nb::value_error("first_row must be a multiple of 4");
+  if (first_row % 16 != 0) throw nb::value_error("first_row must be a multiple of 16");
   const auto mean_square = check<float>(mean_square_object, "mean_square", 1);
   require(mean_square.shape, 0, latent.shape[0], "mean_square");
   const Gradient gradient = check_gradient(gradient_object, latent.shape, factor);
@@ -92,7 +92,7 @@ void rowprop(nb::handle latent_object, nb::handle mean_square_object, nb::handle
   const int team =
       checked_team(threads, latent.shape[0] * latent.shape[1], kernels::kWeightsLearnt);
   nb::gil_scoped_release unlocked;
-  kernels::for_each_part(latent.shape[0], 4, team, [&](std::size_t begin, std::size_t end) {
+  kernels::for_each_part(latent.shape[0], 16, team, [&](std::size_t begin, std::size_t end) {
     optimizers->rowprop(latent.data, mean_square.data, gradient, step, latent.shape[1], begin, end,
                         to_draw(draw), first_row);
   });

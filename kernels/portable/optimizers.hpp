@@ -1,6 +1,9 @@
 // Optimizer steps over vectors of weights, for every instruction set.
 #pragma once
 
+#include <type_traits>
+
+#include "../byte_weights.hpp"
 #include "../optimizers.hpp"
 
 namespace kernels::optimizers {
@@ -157,13 +160,13 @@ void adam(State state, Gradient gradient, Adam adam, std::size_t columns, std::s
   rows(state, gradient, adam, columns, begin, end, draw, first_row);
 }
 
-// Latent weights in a byte: their unit, the fractions of it that a step is cut to, and the largest.
-constexpr float kByteUnits = 127.0F;
-constexpr int kFractionBits = 8;
+// Latent weights in a byte: their unit, and the fractions of it that a change is cut to.
+constexpr float kByteUnits = kMaxByte;
 constexpr float kFractions = 1 << kFractionBits;
-constexpr std::int32_t kMaxByte = 127;
-// A step of more would cross the whole range, whatever the weight is.
-constexpr float kMaxStep = 2 * kMaxByte * kFractions;
+// A change of more would leave 16 bits together with what rounds it.
+constexpr float kMaxChange = kMaxByte * kFractions;
+// Random numbers are made for so many panels at once, which fit the first-level cache.
+constexpr std::size_t kPanelsOfChunk = 32;
 
 // Fractions of a unit per unit of the gradient, before its factor.
 float fractions_per(RowProp step, float mean_square, float factor) {
@@ -172,43 +175,63 @@ float fractions_per(RowProp step, float mean_square, float factor) {
   return step.rate * kByteUnits * kFractions * step.correction / deviation * factor;
 }
 
+// Panels [first, last) of a row. A lane's sum of squares is of its columns alone, in their order: the
+// same for any width of a register.
+template <bool Real>
+void rowprop_row(std::int8_t* latent, const void* gradient, float fractions, std::size_t columns,
+                 std::size_t first, std::size_t last, const RandomBytes* random, std::size_t row,
+                 Floats (&sums)[kGroups]) {
+  using Number = std::conditional_t<Real, float, std::int32_t>;
+  const auto* numbers = static_cast<const Number*>(gradient);
+  const Floats scale = all(fractions), limit = all(kMaxChange);
+  // A copy: for all that the compiler knows, a store of bytes changes what is passed.
+  Floats squares[kGroups];
+  for (std::size_t w = 0; w < kGroups; ++w) squares[w] = sums[w];
+  Ints lanes;
+  for (std::size_t i = 0; i < kLanes; ++i) lanes[i] = static_cast<std::int32_t>(i);
+  for (std::size_t panel = first; panel < last; ++panel) {
+    Floats g[kGroups];
+    Ints change[kGroups];
+#pragma GCC unroll 8
+    for (std::size_t w = 0; w < kGroups; ++w) {
+      g[w] = read_floats(numbers + panel * kPanel + w * kLanes);
+      change[w] = to_int(limited(g[w] * scale, limit));
+    }
+    move_bytes(latent + panel * kPanel, change, random[panel - first], row);
+    const auto left = static_cast<std::int32_t>(columns - panel * kPanel);
+#pragma GCC unroll 8
+    for (std::size_t w = 0; w < kGroups; ++w) {
+      Floats square = g[w] * g[w];
+      if (left < static_cast<std::int32_t>(kPanel)) {
+        square = where(lanes + static_cast<std::int32_t>(w * kLanes) < left, square, all(0.0F));
+      }
+      squares[w] += square;
+    }
+  }
+  for (std::size_t w = 0; w < kGroups; ++w) sums[w] = squares[w];
+}
+
 void rowprop(std::int8_t* latent, float* mean_square, Gradient gradient, RowProp step,
              std::size_t padded, std::size_t begin, std::size_t end, Draw draw,
              std::size_t first_row) {
-  constexpr std::size_t kRows = FourRows::kRows;
-  Ints lanes;
-  for (std::size_t i = 0; i < kLanes; ++i) lanes[i] = static_cast<std::int32_t>(i);
-  const Ints most = Ints{} + kMaxByte;
+  constexpr std::size_t kRows = RandomBytes::kRows;
+  const auto row_of = gradient.real ? rowprop_row<true> : rowprop_row<false>;
+  const std::size_t panels = padded / kPanel;
   for (std::size_t row = begin; row < end; row += kRows) {
     const std::size_t rows = end - row < kRows ? end - row : kRows;
-    Floats fractions[kRows];
-    for (std::size_t r = 0; r < rows; ++r) {
-      fractions[r] = all(fractions_per(step, mean_square[row + r], factor_of(gradient, row + r)));
-    }
-    // A lane's sum is of its columns alone, in their order: the same for any width of a register.
     Floats squares[kRows][kGroups] = {};
-    for (std::size_t panel = 0; panel * kPanel < padded; ++panel) {
-      const FourRows random(draw, (first_row + row) / kRows, panel);
-      const bool whole = (panel + 1) * kPanel <= step.columns;
-#pragma GCC unroll 4
-      for (std::size_t r = 0; r < kRows; ++r) {
-        if (r >= rows) break;
-#pragma GCC unroll 4
-        for (std::size_t w = 0; w < kGroups; ++w) {
-          const std::size_t column = panel * kPanel + w * kLanes;
-          const std::size_t at = (row + r) * padded + column;
-          Floats g = gradient_at(gradient, at, 1.0F);
-          const Ints change = to_int(limited(g * fractions[r], all(kMaxStep)));
-          const Ints w_new =
-              read_ints(latent + at) + ((random.byte(r, w) - change) >> kFractionBits);
-          const Ints below = w_new < most ? w_new : most;
-          store_int8(latent + at, below > -most ? below : -most);
-          if (!whole) {
-            const auto left = static_cast<std::int32_t>(step.columns) - static_cast<std::int32_t>(column);
-            g = where(lanes < left, g, all(0.0F));
-          }
-          squares[r][w] += g * g;
-        }
+    for (std::size_t first = 0; first < panels; first += kPanelsOfChunk) {
+      const std::size_t last = panels - first < kPanelsOfChunk ? panels : first + kPanelsOfChunk;
+      RandomBytes random[kPanelsOfChunk];
+      for (std::size_t panel = first; panel < last; ++panel) {
+        random[panel - first].draw(draw, (first_row + row) / kRows, panel);
+      }
+      for (std::size_t r = 0; r < rows; ++r) {
+        const std::size_t at = (row + r) * padded;
+        const float fractions =
+            fractions_per(step, mean_square[row + r], factor_of(gradient, row + r));
+        row_of(latent + at, static_cast<const char*>(gradient.data) + at * 4, fractions,
+               step.columns, first, last, random, r, squares[r]);
       }
     }
     for (std::size_t r = 0; r < rows; ++r) {

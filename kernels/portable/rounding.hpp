@@ -1,6 +1,7 @@
 // Stochastic rounding over vectors of columns, for every instruction set.
 #pragma once
 
+#include "../byte_weights.hpp"
 #include "../rounding.hpp"
 #include "../transpose.hpp"
 
@@ -116,6 +117,13 @@ Floats latent_of(const std::int8_t* latent) {
   return to_float(read_ints(latent)) * all(kByteUnit);
 }
 
+void pack_signs(const std::int8_t* latent, std::size_t columns, std::uint8_t* bits) {
+  for (std::size_t panel = 0; panel * kPanel < columns; ++panel) {
+    put_bits(bits + panel * kPanel / 8, signs_of(latent + panel * kPanel),
+             rows_in_panel(panel, columns));
+  }
+}
+
 template <typename T>
 void pack(const T* latent, std::size_t row, std::size_t columns, float noise, Draw draw,
           std::uint8_t* bits) {
@@ -140,7 +148,12 @@ void pack_row(const void* latent, Latent form, std::size_t row, std::size_t colu
   };
   if (form == Latent::real) as.template operator()<float>();
   if (form == Latent::words) as.template operator()<std::int16_t>();
-  if (form == Latent::bytes) as.template operator()<std::int8_t>();
+  if (form != Latent::bytes) return;
+  if (noise > 0) {
+    as.template operator()<std::int8_t>();
+  } else {
+    pack_signs(static_cast<const std::int8_t*>(latent), columns, bits);
+  }
 }
 
 }  // namespace
