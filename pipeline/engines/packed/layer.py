@@ -34,6 +34,10 @@ COLUMNS_BYTES = 5 * 2**17
 # A piece of the weight gradient: enough for 1024 features of 784 pixels. Smaller pieces would cost
 # calls at a small batch, and would save nothing at a large one.
 WEIGHT_GRADIENT_BYTES = 7 * 2**19
+# The largest gradient of a sum that a layer hands back. Batch normalization multiplies gradients by
+# up to 316 times the gain per layer, in float32. A network that learns stays far below the limit,
+# and above it the squares of the next gradients are still finite.
+MAX_SUM_GRADIENT = 2.0**10
 
 
 @dataclass(frozen=True)
@@ -274,11 +278,16 @@ class BinaryLayer:
             context.phases.enter("backward")
 
     def _input_gradient(self, g: NDArray[np.float32], context: StepContext) -> Incoming:
-        """Return what gives g Wb by panels of input features, with this step's bits."""
+        """Return what gives g Wb by panels of input features, with this step's bits.
+
+        Of an image with a gradient above MAX_SUM_GRADIENT, all are scaled down to that.
+        """
         batch, threads, max_gradient = g.shape[1], context.threads, context.max_gradient
         input_panels = padded(self.inputs) // PANEL
         if max_gradient is None:
             rows = np.ascontiguousarray(g.transpose(1, 0, 2)).reshape(batch, -1)
+            largest = np.abs(rows).max(axis=1, keepdims=True)
+            rows = rows * (MAX_SUM_GRADIENT / np.maximum(largest, MAX_SUM_GRADIENT))
             shape = (input_panels, batch, PANEL)
             exact = context.workspace.array("input gradient", shape, np.float32)
             kernels.floats_by_bits(rows, self._rows, self.outputs, exact, threads=threads)
@@ -287,6 +296,7 @@ class BinaryLayer:
         factors = context.workspace.array("row factors", (batch,), np.float32)
         key = context.random.key(self._index, Purpose.ROWS)
         kernels.round_rows(g, self.outputs, max_gradient, rounded, factors, key, threads=threads)
+        np.minimum(factors, MAX_SUM_GRADIENT / max_gradient, out=factors)
         weights = np.empty((input_panels, -(-self.outputs // 8), PANEL), np.uint8)
         kernels.transpose(self._rows, self.inputs, weights, threads=threads)
         number = np.int16 if self.outputs * max_gradient < 2**15 else np.int32
