@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "parallel.hpp"
@@ -27,6 +28,11 @@ constexpr std::size_t kColumnsBytes = 5U << 17;
 // prepares of its other operand to pay.
 constexpr std::size_t kTileBytes = 400U << 10;
 constexpr std::size_t kLeastTileRows = 64;
+// The largest gradient of a sum that a layer hands back: of an image with a larger one, all are scaled
+// down to that. Batch normalization multiplies gradients by up to 316 times the gain per layer, in
+// float32. A network that learns stays far below the limit, and above it the squares of the next
+// gradients are still finite.
+constexpr float kMaxSumGradient = 1024;
 // Optimizers draw random numbers for so many rows together, at most.
 constexpr std::size_t kRowUnit = 16;
 
@@ -372,6 +378,12 @@ Trainer::Incoming Trainer::input_gradient(const Context& context, Layer& layer, 
         std::copy_n(g + (p * batch + i) * kPanel, kPanel, rows + i * stride + p * kPanel);
       }
     }
+    for (std::size_t i = 0; i < batch; ++i) {
+      float* row = rows + i * stride;
+      float largest = kMaxSumGradient;
+      for (std::size_t c = 0; c < stride; ++c) largest = std::max(largest, std::abs(row[c]));
+      for (std::size_t c = 0; c < stride; ++c) row[c] *= kMaxSumGradient / largest;
+    }
     float* out = input_gradient_.get<float>(panels * batch * kPanel);
     const Output output{out, true, kPanel, batch * kPanel};
     const int threads = worth_starting(batch * panels * kPanel * layer.outputs, kBitsMultiplied,
@@ -386,6 +398,8 @@ Trainer::Incoming Trainer::input_gradient(const Context& context, Layer& layer, 
   float* factors = row_factors_.get<float>(batch);
   round_rows(context.team(), g, batch, layer.outputs, options_.max_gradient,
              context.draw(layer, kRows), rounded, factors);
+  const float limit = kMaxSumGradient / static_cast<float>(options_.max_gradient);
+  for (std::size_t i = 0; i < batch; ++i) factors[i] = std::min(factors[i], limit);
   std::uint8_t* weights =
       weights_.get<std::uint8_t>(panels * bytes_for(layer.outputs) * kPanel);
   transpose(context.team(), bits, layer.outputs, layer.inputs, weights);

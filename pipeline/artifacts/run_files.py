@@ -5,7 +5,8 @@ pandas would stay in the memory of every process that trains.
 
 import csv
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -103,3 +104,29 @@ def read_metrics(run: str) -> dict[str, Any]:
             f"{path} does not hold the metrics of a run ({where}: {first['msg']}): {advice}"
         ) from None
     return metrics
+
+
+def chance_level(part: Mapping[str, Any]) -> float:
+    """Return the accuracy, in percent, of naming the largest class for every image.
+
+    Args:
+        part: of the metrics of a run: what they say of the training, validation or test images.
+    """
+    images: list[int] = [sum(row) for row in part["confusion"]]
+    return 100.0 * max(images) / sum(images)
+
+
+def is_at_chance(part: Mapping[str, Any]) -> bool:
+    """Tell whether a network knows no more of these images than which class is the largest.
+
+    Its accuracy then lies at most three standard errors above the chance level. A network that
+    guesses gets above that about once in 700 times. Where even 100 % lies below, there are too few
+    images to tell, and the answer is no.
+
+    Args:
+        part: see `chance_level`.
+    """
+    share = chance_level(part) / 100
+    images = sum(map(sum, part["confusion"]))
+    most = 100 * (share + 3 * math.sqrt(share * (1 - share) / images))
+    return most < 100 and bool(part["accuracy"] <= most)

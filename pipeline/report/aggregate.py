@@ -9,14 +9,15 @@ from pipeline.artifacts import inference as inference_files
 from pipeline.artifacts.environment import read_environment
 from pipeline.artifacts.kernels import read_kernels
 from pipeline.artifacts.profile import Profile, read_profile
-from pipeline.artifacts.runs import read_runs
+from pipeline.artifacts.run_files import is_at_chance
+from pipeline.artifacts.runs import Run, read_runs
 from pipeline.artifacts.study import read_study
 from pipeline.common.atomic import atomic_directory, write_text
 from pipeline.common.console import echo
 from pipeline.config.grid import SCALING
 from pipeline.config.names import BASELINE
 from pipeline.config.params import Params
-from pipeline.config.paths import AIMS, REPORTS, STUDY, TABLES
+from pipeline.config.paths import AIMS, REPORTS, STUDY, TABLES, run_name
 from pipeline.report import claims, tables
 from pipeline.report.columns import COSTS
 from pipeline.report.report import Report, find_row
@@ -118,8 +119,14 @@ def make_report(params: Params) -> Report:
         },
         environments=profile.environments,
         kernels_environment=kernels_environment,
+        at_chance=tuple(_name(run) for run in runs if is_at_chance(run.metrics["validation"])),
         params=params,
     )
+
+
+def _name(run: Run) -> str:
+    metrics = run.metrics
+    return run_name(metrics["architecture"], metrics["method"], metrics["seed"])
 
 
 def _own_points(table: pd.DataFrame, params: Params) -> pd.DataFrame:

@@ -19,12 +19,14 @@ class Report:
         tables: those of reports/tables, as `pipeline.report.aggregate` lists them.
         environments: the machines of the profiles, by architecture.
         kernels_environment: the machine of the kernels' benchmark.
+        at_chance: the runs whose networks know nothing: see `run_files.is_at_chance`.
         params: those that all was made with.
     """
 
     tables: dict[str, pd.DataFrame]
     environments: dict[str, dict[str, Any]]
     kernels_environment: dict[str, Any]
+    at_chance: tuple[str, ...]
     params: Params
 
     @property

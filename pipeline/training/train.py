@@ -1,12 +1,19 @@
 """The one epoch loop, for every engine, and the files that a training run leaves."""
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts.run_files import HISTORY_COLUMNS, write_run
+from pipeline.artifacts.run_files import (
+    HISTORY_COLUMNS,
+    chance_level,
+    is_at_chance,
+    write_run,
+)
 from pipeline.common import checksum
 from pipeline.common.atomic import atomic_directory, atomic_file
 from pipeline.common.console import echo, progress
@@ -16,7 +23,7 @@ from pipeline.config.paths import RUNS, model_path, run_name
 from pipeline.data.dataset import Dataset, Part, check_split, check_unchanged
 from pipeline.engines.engine import Engine, create_engine, load_data
 from pipeline.training.checkpoint import Checkpoint, describe_run
-from pipeline.training.evaluate import evaluate
+from pipeline.training.evaluate import Evaluation, evaluate
 from pipeline.training.schedule import cosine, exponential
 
 
@@ -26,11 +33,11 @@ def train(params: Params, architecture_name: str, method_name: str, seed: int) -
     The folder has history.csv, a row per epoch, and metrics.json. Both outputs appear whole, the
     model first. The metrics hold the model's checksum, which tells a model and metrics of
     different runs apart. An interrupted run goes on from its checkpoint, which stays until both
-    outputs are there.
+    outputs are there. A line warns of a network that ends at chance level.
 
     Raises:
         PipelineError: an unknown name, data that is missing, of other params or has changed
-            meanwhile, or outputs that cannot be written.
+            meanwhile, a training that diverged, or outputs that cannot be written.
     """
     params.check_known(architecture_name, method_name, seed)
     method = params.methods[method_name]
@@ -47,7 +54,7 @@ def train(params: Params, architecture_name: str, method_name: str, seed: int) -
     # The test set is used here, once, when nothing is left to choose.
     parts = {"training": data.train, "validation": data.validation, "test": data.test}
     results = {
-        part: evaluate(engine, images, data.classes).summary(data.class_names)
+        part: _evaluate(engine, images, data.classes, name).summary(data.class_names)
         for part, images in parts.items()
     }
     check_unchanged(data)
@@ -67,6 +74,7 @@ def train(params: Params, architecture_name: str, method_name: str, seed: int) -
         write_run(folder, metrics, history)
     checkpoint.remove()
     echo(f"{name}: test accuracy {results['test']['accuracy']:.2f} %, {model}")
+    _warn_of_chance(name, method_name, results["validation"])
 
 
 def fit(
@@ -84,6 +92,9 @@ def fit(
     (of training alone, without evaluation), training_loss and validation_loss (nats), and
     training_error and validation_error (percent). Losses and errors are of the network as it
     predicts after the epoch.
+
+    Raises:
+        PipelineError: there is no whole batch, or the training diverged.
     """
     rows = checkpoint.resume()
     total = rows[-1]["cumulative_seconds"] if rows else 0.0
@@ -93,8 +104,8 @@ def fit(
             run_epoch(engine, data.train, method, batch_size, seed, epoch)
             seconds = time.perf_counter() - started
             total += seconds
-            training = evaluate(engine, data.train, data.classes)
-            validation = evaluate(engine, data.validation, data.classes)
+            training = _evaluate(engine, data.train, data.classes, name)
+            validation = _evaluate(engine, data.validation, data.classes, name)
             rows.append(
                 {
                     "epoch": epoch + 1,
@@ -112,6 +123,34 @@ def fit(
                 f"validation error {validation.error:.2f} %, {seconds:.2f} s"
             )
     return rows
+
+
+def _evaluate(engine: Engine, part: Part, classes: int, name: str) -> Evaluation:
+    """Evaluate the network of the run called `name`, whose loss must be a number.
+
+    Raises:
+        PipelineError: it is none.
+    """
+    # The message below says what these warnings would.
+    with np.errstate(invalid="ignore"):
+        evaluation = evaluate(engine, part, classes)
+    if not math.isfinite(evaluation.loss):
+        raise PipelineError(
+            f"the training of {name} diverged: its loss is no number. Lower the method's "
+            "learning_rate in params.yaml."
+        )
+    return evaluation
+
+
+def _warn_of_chance(name: str, method: str, validation: Mapping[str, Any]) -> None:
+    """Print a line if the network's accuracy on the validation images is that of chance."""
+    if is_at_chance(validation):
+        echo(
+            f"warning: {name} ends at chance level: its validation accuracy is "
+            f"{validation['accuracy']:.2f} %, and the largest class has "
+            f"{chance_level(validation):.2f} % of the images. Try a smaller learning_rate, or more "
+            f"epochs, for {method} in params.yaml."
+        )
 
 
 def run_epoch(

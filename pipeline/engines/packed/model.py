@@ -132,8 +132,10 @@ def _normalization(layer: BinaryLayer) -> tuple[NDArray[np.float64], NDArray[np.
     """Return scale and shift of the running statistics, (N) float64."""
     gain, bias = (row.ravel()[: layer.outputs] for row in _rows(layer.normalization.parameters))
     mean, variance = (row.ravel()[: layer.outputs] for row in _rows(layer.normalization.running))
-    scale = gain / np.sqrt(variance + EPSILON)
-    shift = bias - mean * scale
+    # The message below says what these warnings would.
+    with np.errstate(invalid="ignore", over="ignore"):
+        scale = gain / np.sqrt(variance + EPSILON)
+        shift = bias - mean * scale
     if not _largest_logit(scale, shift) <= _MAX_LOGIT:
         raise PipelineError(
             "the training diverged: batch normalization is no number, or beyond float32. Lower "

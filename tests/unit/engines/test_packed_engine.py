@@ -14,7 +14,7 @@ from pipeline.config.params import PackedMethod, load_params
 from pipeline.engines.engine import create_engine
 from pipeline.engines.packed.encoding import encode, padded
 from pipeline.engines.packed.engine import PackedEngine
-from pipeline.engines.packed.layer import BinaryLayer
+from pipeline.engines.packed.layer import MAX_SUM_GRADIENT, BinaryLayer, Panels
 from pipeline.engines.packed.weights import BopWeights, LatentWeights
 from pipeline.engines.torch.engine import TorchEngine
 from pipeline.engines.torch.network import BinaryLinear
@@ -69,6 +69,45 @@ def test_any_depth_and_gradient_bits(widths: tuple[int, ...], bits: int) -> None
     after = engine.logits(images)
     assert np.isfinite(after).all()
     assert not np.array_equal(before, after)
+
+
+@pytest.mark.parametrize("bits", [4, 32])
+@pytest.mark.parametrize("name", ["deterministic", "bop"])
+def test_a_deep_narrow_network_stays_finite(name: str, bits: int) -> None:
+    """Its gradients grow from layer to layer, beyond float32 if nothing holds them."""
+    engine = create(name, widths=(PIXELS, *(8,) * 64, CLASSES), gradient_bits=bits)
+    train(engine, 40)
+    assert np.isfinite(engine.logits(ENCODED)).all()
+    for name, array in engine.state().items():
+        assert array.dtype.kind != "f" or np.isfinite(array).all(), name
+
+
+@pytest.mark.parametrize("bits", [4, 32])
+def test_an_image_with_too_large_gradients_keeps_their_direction(bits: int) -> None:
+    engine = create("deterministic", gradient_bits=bits)
+    train(engine, 1)
+    layer, context = engine.layers[1], engine.context
+    generator = np.random.default_rng(0)
+    gradient = generator.normal(size=(1, len(LABELS), 32)).astype(np.float32)
+    gradient[:, :, layer.outputs :] = 0
+    gradient /= np.abs(gradient).max(axis=2, keepdims=True)
+    # One image at the limit, those before it below, those after it above.
+    powers = np.float32(2.0) ** (np.arange(len(LABELS), dtype=np.float32) - 12)
+    gradient *= np.float32(MAX_SUM_GRADIENT) * powers[:, None]
+
+    def handed_back() -> np.ndarray:
+        values, factors = layer._input_gradient(gradient, context)(Panels(0, 1))
+        scale = 1 if factors is None else factors[:, None]
+        result: np.ndarray = values.astype(np.float64) * scale
+        return result
+
+    ours = handed_back()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.engines.packed.layer.MAX_SUM_GRADIENT", 2.0**100)
+        unlimited = handed_back()
+    np.testing.assert_array_equal(ours[:, :13], unlimited[:, :13])
+    np.testing.assert_allclose(ours[:, 13:] * powers[13:, None], unlimited[:, 13:], rtol=1e-6)
+    assert np.abs(ours[:, 13:]).max() > MAX_SUM_GRADIENT
 
 
 @pytest.mark.parametrize("bits", [8, 16, 32])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pipeline.artifacts.run_files import metrics_path
 from pipeline.config.params import Params
 from pipeline.config.paths import AIMS, REPORTS, TABLES
 from pipeline.report.aggregate import aggregate
@@ -71,6 +72,19 @@ def test_a_contradiction_is_found(report: Params) -> None:
     _, found = contradictions(TABLES)
     assert any("costs" in line and "measurements" in line for line in found)
     assert all("epoch_seconds" in line and "stochastic" in line for line in found)
+
+
+def test_a_network_at_chance_level_is_named_first(results: Params) -> None:
+    aggregate(results)
+    assert "chance level" not in (REPORTS / "summary.md").read_text()
+    for seed in (1, 2):
+        path = metrics_path(f"mlp-128-deterministic-{seed}")
+        metrics = json.loads(path.read_text())
+        metrics["validation"] |= {"accuracy": 33.3, "confusion": [[7, 0, 0]] * 3}
+        path.write_text(json.dumps(metrics))
+    aggregate(results)
+    said = "are mlp-128-deterministic-1 and mlp-128-deterministic-2**: they learned nothing"
+    assert said in (REPORTS / "summary.md").read_text().partition("- **Training in bits")[0]
 
 
 def test_all_seconds_come_from_one_clock(report: Params) -> None:

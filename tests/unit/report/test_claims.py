@@ -162,7 +162,7 @@ def test_seconds_to_the_studys_accuracy_are_steps_times_seconds_per_step() -> No
     assert list(rows["seeds_reached"]) == [2, 1, 0]
     assert set(rows["study_seconds"]) == {5073}
     said = markdown_tables.time_to_study(
-        Report({"time_to_study": table}, {}, {}, load_params(ROOT / "params.yaml"))
+        Report({"time_to_study": table}, {}, {}, (), load_params(ROOT / "params.yaml"))
     )
     assert "1.500 [1.000, 2.000] " in said
     assert "1.000 [1.000, 1.000] (1 of 2 seeds)" in said

@@ -89,6 +89,47 @@ def test_the_same_seed_gives_the_same_bytes_and_accuracies(fetched: Params) -> N
     assert results[0] == results[1]
 
 
+def at_rate(params: Params, method: str, rate: float) -> Params:
+    groups = params.groups
+    kind = "packed" if method in groups.packed else "torch"
+    recipe = params.methods[method].model_copy(update={"learning_rate": rate})
+    methods = {**getattr(groups, kind), method: recipe}
+    return params.model_copy(update={"groups": groups.model_copy(update={kind: methods})})
+
+
+@pytest.mark.parametrize(
+    ("method", "rate", "at_chance"),
+    [
+        ("float", 0.01, False),
+        ("float", 100.0, True),
+        ("deterministic", 1.0, False),
+        ("deterministic", 10.0, True),
+    ],
+)
+def test_a_network_that_ends_at_chance_level_is_said_so(
+    fetched: Params,
+    method: str,
+    rate: float,
+    at_chance: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    train(at_rate(fetched, method, rate), "mlp-8", method, 1)
+    expected = (
+        f"warning: mlp-8-{method}-1 ends at chance level: its validation accuracy is 33.33 %, and "
+        "the largest class has 33.33 % of the images. Try a smaller learning_rate, or more epochs, "
+        f"for {method} in params.yaml.\n"
+    )
+    said = capsys.readouterr().out
+    assert said.endswith(expected) if at_chance else "warning" not in said
+
+
+def test_a_loss_that_is_no_number_is_one_message(fetched: Params) -> None:
+    message = "the training of mlp-8-float-1 diverged: its loss is no number. Lower the method's"
+    with pytest.raises(PipelineError, match=message):
+        train(at_rate(fetched, "float", 1000.0), "mlp-8", "float", 1)
+    assert not Path("models").exists()
+
+
 def test_training_without_data_says_what_to_do(params: Params) -> None:
     with pytest.raises(PipelineError, match="python -m pipeline fetch"):
         train(params, "mlp-8", "float", 1)
