@@ -44,12 +44,14 @@ def train(params: Params, architecture_name: str, method_name: str, seed: int) -
     checkpoint = Checkpoint(name, run, engine, HISTORY_COLUMNS, method.epochs)
     history = fit(engine, data, method, batch_size, seed, name, checkpoint)
 
-    # The test set is used here, once, when nothing is left to choose.
-    parts = {"training": data.train, "validation": data.validation, "test": data.test}
-    results = {
-        part: evaluate(engine, images, data.classes).summary(data.class_names)
-        for part, images in parts.items()
+    # The test set is used here, once, when nothing is left to choose. One part is held at a time,
+    # beside that which was trained on.
+    evaluations = {
+        "training": evaluate(engine, data.train, data.classes),
+        "validation": evaluate(engine, data.read("validation"), data.classes),
+        "test": evaluate(engine, data.read("test"), data.classes),
     }
+    results = {part: each.summary(data.class_names) for part, each in evaluations.items()}
     check_unchanged(data)
     model = model_path(name)
     with atomic_file(model) as path:
@@ -85,6 +87,7 @@ def fit(
     training_error and validation_error (percent). Losses and errors are of the network as it
     predicts after the epoch.
     """
+    validation_images = data.read("validation")
     rows = checkpoint.resume()
     total = rows[-1]["cumulative_seconds"] if rows else 0.0
     with progress(name, method.epochs, len(rows)) as advance:
@@ -94,7 +97,7 @@ def fit(
             seconds = time.perf_counter() - started
             total += seconds
             training = evaluate(engine, data.train, data.classes)
-            validation = evaluate(engine, data.validation, data.classes)
+            validation = evaluate(engine, validation_images, data.classes)
             rows.append(
                 {
                     "epoch": epoch + 1,
