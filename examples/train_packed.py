@@ -21,14 +21,16 @@ path = Path(sys.argv[1])
 params = load_params()
 recipe = params.groups.packed["deterministic"]
 data = load_data(recipe)
+validation = data.read("validation")
 engine = PackedEngine(recipe, data.architecture("mlp-128"), seed=1, threads=params.train.threads)
 
 for epoch in range(recipe.epochs):
     run_epoch(engine, data.train, recipe, params.train.batch_size, seed=1, epoch=epoch)
-    error = evaluate(engine, data.validation, data.classes).error
+    error = evaluate(engine, validation, data.classes).error
     print(f"epoch {epoch + 1} of {recipe.epochs}: validation error {error:.2f} %")
 
-print(f"test accuracy: {evaluate(engine, data.test, data.classes).accuracy:.2f} %")
+accuracy = evaluate(engine, data.read("test"), data.classes).accuracy
+print(f"test accuracy: {accuracy:.2f} %")
 engine.save(path)
 print(f"{path} has {path.stat().st_size:,} bytes")
 

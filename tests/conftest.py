@@ -81,7 +81,7 @@ def memory_below(most: int) -> Iterator[None]:
 
 
 # Modules that take much memory or time.
-HEAVY = {"torch", "torchvision", "pandas", "matplotlib"}
+HEAVY = {"torch", "torchvision", "pandas", "matplotlib", "rich", "psutil"}
 
 
 def heavy_imports_of(function: Callable[..., object], *arguments: object) -> list[str]:

@@ -124,7 +124,7 @@ def _trial(
     seconds = train_fully(engine, data, method, batch_size, seed)
     classes = len(data.class_names)
     training = evaluate(engine, data.train, classes)
-    validation = evaluate(engine, data.validation, classes)
+    validation = evaluate(engine, data.read("validation"), classes)
     return {
         "architecture": architecture,
         "seed": seed,

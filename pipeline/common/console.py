@@ -1,13 +1,12 @@
-"""Progress of long work: a bar on a terminal, plain lines elsewhere."""
+"""Progress of long work: a bar on a terminal, plain lines elsewhere.
 
+rich takes 3 MiB, so that only a process with a terminal imports it.
+"""
+
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-console = Console(highlight=False, soft_wrap=True)
 
 
 class Advance(Protocol):
@@ -18,14 +17,14 @@ class Advance(Protocol):
 
 
 def echo(message: str) -> None:
-    """Print a line as it is (brackets are not markup)."""
-    console.print(message, markup=False)
+    """Print a line as it is, at once: who reads it may wait for it."""
+    print(message, flush=True)
 
 
 @contextmanager
 def progress(title: str, total: int, done: int = 0) -> Iterator[Advance]:
     """Track `total` units of work under `title`, of which `done` have been done before."""
-    if not console.is_terminal:
+    if not sys.stdout.isatty():
 
         def advance(message: str) -> None:
             nonlocal done
@@ -35,6 +34,15 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Advance]:
         yield advance
         return
 
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -42,6 +50,6 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[message]}"),
     )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=Console(highlight=False, soft_wrap=True)) as bar:
         task = bar.add_task(title, total=total, completed=done, message="")
         yield lambda message: bar.update(task, advance=1, message=message)

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import binary_kernels
-import psutil
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.common.units import MIB
@@ -47,7 +46,8 @@ def describe_machine(threads: int, started: float) -> Machine:
         threads: that were used.
         started: time.monotonic() when the measuring began.
     """
-    # Imported here: only torch knows its build.
+    # Imported here: they take memory, and processes that are measured import this module.
+    import psutil
     import torch
 
     return Machine(

@@ -1,38 +1,15 @@
 """YAML and JSON from wherever, as plain data: numbers, texts, lists and maps.
 
-A file has at most `MAX_BYTES`, and YAML at most `MAX_DEPTH` levels; no key comes twice.
+A file has at most `MAX_BYTES`, and YAML at most `plain_yaml.MAX_DEPTH` levels; no key comes twice.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.composer import Composer, ComposerError, MaxDepthExceededError
-from ruamel.yaml.error import YAMLError
-
 # The project's own files are far smaller: params.yaml has 3 kB, dvc.lock 80 kB, the largest JSON
 # file 5 kB.
 MAX_BYTES = 1 << 20
-MAX_DEPTH = 32
-
-
-class _PlainComposer(Composer):
-    """Refuses what ruamel's safe loader takes or crashes on.
-
-    Merge keys copy what an alias names, which makes a short file a huge one, and a list may hold
-    itself. A tag that does not fit its value, such as `!!bool maybe`, is a KeyError.
-    """
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.parser.peek_event()
-        if event.anchor is not None:
-            problem = "found an anchor or an alias (&name, *name): write the value itself"
-        elif event.ctag is not None:
-            problem = "found a tag (!name): leave it out"
-        else:
-            return super().compose_node(parent, index)
-        raise ComposerError(None, None, problem, event.start_mark)
 
 
 def load_yaml(path: Path) -> Any:
@@ -61,15 +38,10 @@ def parse_yaml(text: str) -> Any:
     Raises:
         ValueError: it is not plain YAML; the message says where.
     """
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Composer = _PlainComposer
-    yaml.max_depth = MAX_DEPTH
-    try:
-        return yaml.load(text)
-    except MaxDepthExceededError as error:
-        raise ValueError(f"it is nested too deeply{error.problem_mark}") from None
-    except YAMLError as error:
-        raise ValueError(str(error)) from None
+    # Imported here: ruamel.yaml takes 2 MiB, and most processes read no YAML.
+    from pipeline.common.plain_yaml import parse
+
+    return parse(text)
 
 
 def parse_json(text: str) -> dict[str, Any]:

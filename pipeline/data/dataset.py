@@ -1,11 +1,16 @@
-"""The split dataset, as training reads it: a .npy file per array, and their checksums."""
+"""The split dataset, as training reads it: a .npy file per array, and their checksums.
 
+Files are read piece by piece, and a piece is verified and encoded before the next one is read. So a
+process never holds a part's images as they are stored, nor images of a part that it does not use.
+"""
+
+import hashlib
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +24,8 @@ from pipeline.config.params import DataParams, explain
 from pipeline.config.paths import DATA
 from pipeline.data import npy
 
-PARTS = ("train", "validation", "test")
+PartName = Literal["train", "validation", "test"]
+PARTS: tuple[PartName, ...] = get_args(PartName)
 
 
 @dataclass(frozen=True)
@@ -35,20 +41,33 @@ class Part:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The three parts of the dataset, and what its labels mean.
+    """The training images, what their labels mean, and the way to the other two parts.
 
     Attributes:
+        train: the part that is trained on, held in memory.
+        sizes: how many images each part has.
         image_shape: of an image before its rows were joined: (height, width), with channels last if
             it has any.
         sha256: of the checksums of what `fetch` wrote.
     """
 
     train: Part
-    validation: Part
-    test: Part
+    sizes: Mapping[PartName, int]
     class_names: tuple[str, ...]
     image_shape: tuple[int, ...]
     sha256: str
+    _reader: "_Reader" = field(repr=False)
+
+    def read(self, name: PartName) -> Part:
+        """Read a part, the same as when the dataset was loaded; the caller alone holds it.
+
+        Raises:
+            PipelineError: its files have changed since.
+        """
+        try:
+            return self._reader.read(name)
+        except PipelineError as error:
+            raise _changed(self._reader.folder) from error
 
     @property
     def pixels(self) -> int:
@@ -69,7 +88,8 @@ class Dataset:
         return Architecture.parse(name, self.image_shape, self.classes)
 
 
-Encode = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+def _as_stored(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return images
 
 
 class _Description(BaseModel):
@@ -84,30 +104,31 @@ class _Description(BaseModel):
     sha256: dict[str, str]
 
 
-def load(folder: Path = DATA, encode: Encode | None = None) -> Dataset:
-    """Load and verify what `fetch` wrote; what happens to the files afterwards does not matter.
+def load(folder: Path = DATA, encode: npy.Encode = _as_stored) -> Dataset:
+    """Verify what `fetch` wrote, and load the part that is trained on.
+
+    What happens to that part's files afterwards does not matter; `Dataset.read` notices when the
+    others have changed.
 
     Args:
         folder: where it is.
-        encode: what to make of the images of each part, (count, pixels) uint8. It is called before
-            the next part is read, so that at most one part is held as it was stored.
+        encode: what to make of some images, (count, pixels) uint8. It is called for a few images at
+            a time, and must not keep them.
 
     Raises:
         PipelineError: a file is missing, or differs from what `fetch` wrote.
     """
     description = _read_description(folder)
-    parts: dict[str, Part] = {}
-    for name in PARTS:
-        part = _read_part(folder, name, description)
-        images = part.images if encode is None else encode(part.images)
-        parts[name] = Part(images, part.labels)
-        # These images must not be held while the next part is read.
-        del part, images
+    reader = _Reader(folder, description, encode)
+    train = reader.read("train")
+    sizes = {name: len(train) if name == "train" else reader.count(name) for name in PARTS}
     return Dataset(
-        **parts,
+        train=train,
+        sizes=sizes,
         class_names=tuple(description.class_names),
         image_shape=tuple(description.image_shape),
         sha256=_combined_checksum(description),
+        _reader=reader,
     )
 
 
@@ -117,29 +138,59 @@ def load_test(folder: Path = DATA) -> Part:
     Raises:
         PipelineError: a file is missing, or differs from what `fetch` wrote.
     """
-    return _read_part(folder, "test", _read_description(folder))
+    return _Reader(folder, _read_description(folder), _as_stored).read("test")
 
 
-def _read_part(folder: Path, name: str, description: _Description) -> Part:
-    files = (f"{name}-images.npy", f"{name}-labels.npy")
-    images, labels = (_read_array(folder / file, description.sha256[file]) for file in files)
-    # The checksums are in the same folder, so that they do not tell who wrote it.
-    classes, shape = len(description.class_names), description.image_shape
-    if images.ndim != 2 or labels.shape != images.shape[:1] or 0 in images.shape:
-        problem = f"{folder / files[1]} does not hold a label per image"
-    elif images.shape[1] != math.prod(shape):
-        expected = " x ".join(map(str, shape))
-        problem = f"{folder / files[0]} has images of {images.shape[1]} pixels, not of {expected}"
-    elif labels.max() >= classes:
-        problem = f"{folder / files[1]} has label {labels.max()}, where there are {classes} classes"
-    else:
-        return Part(images, labels)
-    raise PipelineError(f"{problem}. Run `dvc repro fetch --force`.")
+@dataclass(frozen=True)
+class _Reader:
+    """Reads parts of the dataset in `folder` that has this description."""
+
+    folder: Path
+    description: _Description
+    encode: npy.Encode
+
+    def read(self, name: PartName) -> Part:
+        """Return a part that has been verified, its images encoded.
+
+        Raises:
+            PipelineError: a file is missing, or differs from what `fetch` wrote.
+        """
+        return self._read(name, self.encode)
+
+    def count(self, name: PartName) -> int:
+        """Verify a part as `read` does, and return how many images it has, without holding them.
+
+        Raises:
+            PipelineError: as `read` does.
+        """
+        return len(self._read(name, lambda images: images[:, :0]))
+
+    def _read(self, name: PartName, encode: npy.Encode) -> Part:
+        files = (f"{name}-images.npy", f"{name}-labels.npy")
+        (shape, images), (labels_shape, labels) = (
+            _read_array(self.folder / file, self.description.sha256[file], make)
+            for file, make in zip(files, (encode, _as_stored), strict=True)
+        )
+        # The checksums are in the same folder, so that they do not tell who wrote it.
+        classes, image_shape = len(self.description.class_names), self.description.image_shape
+        if len(shape) != 2 or labels_shape != shape[:1] or 0 in shape:
+            problem = f"{self.folder / files[1]} does not hold a label per image"
+        elif shape[1] != math.prod(image_shape):
+            expected = " x ".join(map(str, image_shape))
+            problem = f"{self.folder / files[0]} has images of {shape[1]} pixels, not of {expected}"
+        elif labels.max() >= classes:
+            problem = (
+                f"{self.folder / files[1]} has label {labels.max()}, where there are {classes} "
+                "classes"
+            )
+        else:
+            return Part(images, labels.reshape(-1))
+        raise PipelineError(f"{problem}. Run `dvc repro fetch --force`.")
 
 
 def check_split(data: Dataset, params: DataParams, folder: Path = DATA) -> None:
     """Raise PipelineError unless `data` has as many images as `params` asks for."""
-    held = len(data.train), len(data.validation)
+    held = data.sizes["train"], data.sizes["validation"]
     asked = params.train_images, params.validation_images
     if held != asked:
         raise PipelineError(
@@ -163,30 +214,46 @@ def check_unchanged(data: Dataset, folder: Path = DATA) -> None:
     except (PipelineError, OSError):
         same = False
     if not same:
-        raise PipelineError(
-            f"{folder}/ was changed while it was in use, and the result belongs to what it held "
-            "before: nothing was written. Run `dvc repro`: it brings the data back, and goes on "
-            "from the last checkpoint."
-        )
+        raise _changed(folder)
+
+
+def _changed(folder: Path) -> PipelineError:
+    return PipelineError(
+        f"{folder}/ was changed while it was in use, and the result belongs to what it held "
+        "before: nothing was written. Run `dvc repro`: it brings the data back, and goes on "
+        "from the last checkpoint."
+    )
 
 
 def _combined_checksum(description: _Description) -> str:
     return checksum.sha256_bytes(json.dumps(description.sha256, sort_keys=True).encode())
 
 
-def _read_array(path: Path, expected: str) -> NDArray[np.uint8]:
+def _read_array(
+    path: Path, expected: str, encode: npy.Encode
+) -> tuple[tuple[int, ...], NDArray[np.uint8]]:
+    """Return what `npy.read_rows` does, of a file whose SHA-256 is `expected`."""
     try:
-        # The file is read once, so that what is verified is what is used, whoever writes to it.
-        content = np.fromfile(path, np.uint8)
-        actual = checksum.sha256_bytes(content.data)
-        if actual != expected:
-            raise PipelineError(
-                f"{path} is not what fetch wrote: run `dvc repro fetch --force`.\n"
-                f"  sha256:   {actual}\n  expected: {expected}"
-            )
-        return npy.parse(content)
+        digest = hashlib.sha256()
+        try:
+            content = npy.read_rows(path, encode, digest.update)
+        except ValueError:
+            # Where the file is damaged, that is the news, not what the damage did to its header.
+            _require_checksum(path, checksum.sha256_file(path), expected)
+            raise
+        # Each byte was read once, so that what is verified is what is used, whoever writes to it.
+        _require_checksum(path, digest.hexdigest(), expected)
+        return content
     except (OSError, ValueError) as error:
         raise PipelineError(f"cannot read {path}: {error}. Run `dvc repro fetch`.") from error
+
+
+def _require_checksum(path: Path, actual: str, expected: str) -> None:
+    if actual != expected:
+        raise PipelineError(
+            f"{path} is not what fetch wrote: run `dvc repro fetch --force`.\n"
+            f"  sha256:   {actual}\n  expected: {expected}"
+        )
 
 
 def check_present(folder: Path = DATA) -> None:

@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LEVELS = 256
-# Images are brightened this many at a time, which keeps the temporary memory small.
-_CHUNK = 1000
 
 
 @cache
@@ -33,11 +31,3 @@ def curve(gamma: int) -> NDArray[np.uint8]:
 def brighten(images: NDArray[np.uint8], gamma: int) -> NDArray[np.uint8]:
     """Return images, (count, pixels) uint8, after the curve; the same array if gamma is 1."""
     return images if gamma == 1 else curve(gamma)[images]
-
-
-def brighten_in_place(images: NDArray[np.uint8], gamma: int) -> NDArray[np.uint8]:
-    """Overwrite images, (count, pixels), with what `brighten` makes of them, and return them."""
-    for start in range(0, len(images) if gamma > 1 else 0, _CHUNK):
-        part = images[start : start + _CHUNK]
-        part[:] = brighten(part, gamma)
-    return images

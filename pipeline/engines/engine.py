@@ -15,7 +15,7 @@ from pipeline.config.architecture import Architecture
 from pipeline.config.params import Method, PackedMethod
 from pipeline.data import dataset
 from pipeline.data.dataset import Dataset
-from pipeline.data.gamma import brighten_in_place
+from pipeline.data.gamma import brighten
 
 
 class Engine(Protocol):
@@ -108,17 +108,16 @@ def create_engine(method: Method, architecture: Architecture, *, seed: int, thre
 def load_data(method: Method) -> Dataset:
     """Load the dataset with its images as the method's engine holds them.
 
-    The torch engine holds a uint8 per pixel, the packed engine a byte per two pixels.
+    The torch engine holds a uint8 per pixel, the packed engine a byte per two pixels. Images are
+    encoded as they are read, so that the packed engine's never lie in memory a byte per pixel.
 
     Raises:
         PipelineError: data that is missing or damaged.
     """
     if not isinstance(method, PackedMethod):
-        return dataset.load(encode=lambda images: brighten_in_place(images, method.pixel_gamma))
+        return dataset.load(encode=lambda images: brighten(images, method.pixel_gamma))
     from pipeline.engines.packed.encoding import encode
 
     return dataset.load(
-        encode=lambda images: encode(
-            brighten_in_place(images, method.pixel_gamma), method.pixel_bits
-        )
+        encode=lambda images: encode(brighten(images, method.pixel_gamma), method.pixel_bits)
     )

@@ -3,9 +3,6 @@
 import time
 from dataclasses import dataclass
 
-import psutil
-from memory_profiler import memory_usage
-
 from pipeline.config.params import DataParams
 from pipeline.data.dataset import check_split
 from pipeline.engines.engine import load_data
@@ -40,6 +37,10 @@ def memory_curve(
     Raises:
         PipelineError: missing data, or a process that ended.
     """
+    # Imported here: the process that is measured imports this module, too.
+    import psutil
+    from memory_profiler import memory_usage
+
     what = f"the memory curve of {name}, {case.architecture}"
     samples: list[tuple[float, float]] = []
     with FreshProcess(what, _train, case, seconds, data) as process:

@@ -12,7 +12,7 @@ from pipeline.common.machine import describe_machine
 from pipeline.config.params import Method, Params
 from pipeline.config.paths import STUDY
 from pipeline.config.published import study_targets
-from pipeline.data.dataset import Dataset
+from pipeline.data.dataset import Dataset, Part
 from pipeline.engines.engine import create_engine, load_data
 from pipeline.training.evaluate import evaluate
 from pipeline.training.train import epoch_steps
@@ -39,9 +39,10 @@ def steps_to_study(params: Params) -> None:
     with progress("steps to the study's accuracy", len(targets) * len(params.methods)) as advance:
         for name, method in params.methods.items():
             data = load_data(method)
+            test = data.read("test")
             for architecture, target in targets.items():
                 runs = [
-                    _train_to(target, params, architecture, method, seed, data)
+                    _train_to(target, params, architecture, method, seed, data, test)
                     for seed in params.seeds
                 ]
                 rows += [
@@ -66,7 +67,13 @@ def steps_to_study(params: Params) -> None:
 
 
 def _train_to(
-    target: float, params: Params, architecture: str, method: Method, seed: int, data: Dataset
+    target: float,
+    params: Params,
+    architecture: str,
+    method: Method,
+    seed: int,
+    data: Dataset,
+    test: Part,
 ) -> tuple[int, float]:
     """Return the steps until `target` is reached, or all of them, and the test accuracy then."""
     threads, batch_size = params.train.threads, params.train.batch_size
@@ -76,7 +83,7 @@ def _train_to(
         batches = epoch_steps(engine, data.train, method, batch_size, seed, epoch)
         while taken := sum(1 for _ in zip(range(EVERY), batches, strict=False)):
             steps += taken
-            accuracy = evaluate(engine, data.test, data.classes).accuracy
+            accuracy = evaluate(engine, test, data.classes).accuracy
             if accuracy >= target:
                 return steps, accuracy
     return steps, accuracy

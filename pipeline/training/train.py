@@ -51,12 +51,14 @@ def train(params: Params, architecture_name: str, method_name: str, seed: int) -
     checkpoint = Checkpoint(name, run, engine, HISTORY_COLUMNS, method.epochs)
     history = fit(engine, data, method, batch_size, seed, name, checkpoint)
 
-    # The test set is used here, once, when nothing is left to choose.
-    parts = {"training": data.train, "validation": data.validation, "test": data.test}
-    results = {
-        part: _evaluate(engine, images, data.classes, name).summary(data.class_names)
-        for part, images in parts.items()
+    # The test set is used here, once, when nothing is left to choose. One part is held at a time,
+    # beside that which was trained on.
+    evaluations = {
+        "training": _evaluate(engine, data.train, data.classes, name),
+        "validation": _evaluate(engine, data.read("validation"), data.classes, name),
+        "test": _evaluate(engine, data.read("test"), data.classes, name),
     }
+    results = {part: each.summary(data.class_names) for part, each in evaluations.items()}
     check_unchanged(data)
     model = model_path(name)
     with atomic_file(model) as path:
@@ -96,6 +98,7 @@ def fit(
     Raises:
         PipelineError: there is no whole batch, or the training diverged.
     """
+    validation_images = data.read("validation")
     rows = checkpoint.resume()
     total = rows[-1]["cumulative_seconds"] if rows else 0.0
     with progress(name, method.epochs, len(rows)) as advance:
@@ -105,7 +108,7 @@ def fit(
             seconds = time.perf_counter() - started
             total += seconds
             training = _evaluate(engine, data.train, data.classes, name)
-            validation = _evaluate(engine, data.validation, data.classes, name)
+            validation = _evaluate(engine, validation_images, data.classes, name)
             rows.append(
                 {
                     "epoch": epoch + 1,

@@ -49,8 +49,8 @@ def train_trial(trial: Trial, model: Path) -> Accuracies:
     engine.save(model)
     classes = len(data.class_names)
     return Accuracies(
-        evaluate(engine, data.validation, classes).accuracy,
-        evaluate(engine, data.test, classes).accuracy,
+        evaluate(engine, data.read("validation"), classes).accuracy,
+        evaluate(engine, data.read("test"), classes).accuracy,
     )
 
 

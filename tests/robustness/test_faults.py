@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from pipeline.common import checksum
 from pipeline.common.errors import PipelineError, lacked_memory
 from pipeline.config.params import Params
 from pipeline.config.paths import DATA
-from pipeline.data import dataset
+from pipeline.data import dataset, npy
 from pipeline.fetch import sources
 from pipeline.fetch.store import store
 from pipeline.inference.images import read_images
@@ -64,23 +64,54 @@ def stored(params: Params) -> Path:
     return DATA
 
 
-def test_what_is_loaded_is_what_was_verified(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_loaded_is_what_was_verified(stored: Path) -> None:
     expected = dataset.load(stored)
-    verify = checksum.sha256_bytes
 
-    def verify_then_change(content: bytes | memoryview) -> str:
-        for path in stored.glob("*.npy"):
-            # Those that are read already, or are to be read.
-            if path.read_bytes() == bytes(content):
-                path.write_bytes(b"another")
-        return verify(content)
+    def change_then_encode(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        # Those that have been read, of the part that they are of.
+        if images.size:
+            for path in stored.glob("*-images.npy"):
+                if images.tobytes() in path.read_bytes():
+                    path.write_bytes(b"another")
+        return images
 
-    monkeypatch.setattr(checksum, "sha256_bytes", verify_then_change)
-    loaded = dataset.load(stored)
-    assert {path.read_bytes() for path in stored.glob("*.npy")} == {b"another"}
-    for part in dataset.PARTS:
-        np.testing.assert_array_equal(getattr(loaded, part).images, getattr(expected, part).images)
-        np.testing.assert_array_equal(getattr(loaded, part).labels, getattr(expected, part).labels)
+    loaded = dataset.load(stored, change_then_encode)
+    np.testing.assert_array_equal(loaded.train.images, expected.train.images)
+    assert (stored / "train-images.npy").read_bytes() == b"another"
+
+
+def test_what_changes_while_it_is_read_is_refused(
+    stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(npy, "_PIECE", 10 * 36)
+    path = stored / "train-images.npy"
+    given = list[int]()
+
+    def change_the_rest(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        given.append(len(images))
+        if len(given) == 2:
+            with path.open("r+b") as file:
+                file.seek(-1, os.SEEK_END)
+                file.write(bytes([path.read_bytes()[-1] ^ 1]))
+        return images
+
+    with pytest.raises(PipelineError, match=r"train-images\.npy is not what fetch wrote"):
+        dataset.load(stored, change_the_rest)
+    # None at first, which shows how many bytes there will be; then pieces.
+    assert given == [0, 10, 10, 10, 10, 10, 10]
+
+
+def test_a_dataset_that_is_cut_short_while_it_is_read(
+    stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(npy, "_PIECE", 36)
+
+    def cut_short(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        os.truncate(stored / "train-images.npy", 1000)
+        return images
+
+    with pytest.raises(PipelineError, match=r"train-images\.npy is not what fetch wrote"):
+        dataset.load(stored, cut_short)
 
 
 def test_arrays_are_stored_as_numpy_stores_them(stored: Path, tmp_path: Path) -> None:

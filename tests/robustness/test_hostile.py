@@ -36,7 +36,7 @@ PROCESSES = {
     *("multiprocessing", "multiprocessing.get_context", "multiprocessing.connection.Connection"),
 }
 # The one module that may read YAML, and what it calls.
-YAML_MODULE = "pipeline/common/serialization.py"
+YAML_MODULE = "pipeline/common/plain_yaml.py"
 SAFE_YAML = "YAML(typ='safe', pure=True)"
 BUILTINS = {"eval", "exec", "compile", "__import__"}
 NAMES = {
@@ -324,24 +324,56 @@ def archived() -> bytes:
 def test_hostile_npy_files_are_one_message(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "images.npy"
     path.write_bytes(content)
-    for read in (npy.read, parsed):
+    for read in (npy.read, rows_of):
         with memory_below(MIB), pytest.raises(ValueError, match=message):
             read(path)
 
 
-def parsed(path: Path) -> np.ndarray:
-    return npy.parse(np.fromfile(path, np.uint8))
+def rows_of(path: Path) -> np.ndarray:
+    """Return the array in a file that is read piece by piece."""
+    shape, rows = npy.read_rows(path, lambda some: some, lambda _: None)
+    return rows.reshape(shape)
+
+
+SHAPES = [(7,), (4, 5), (2, 3, 4), (0, 3), (3, 0), (0,), (70_000, 2), (2, 70_000)]
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("shape", [(7,), (4, 5), (2, 3, 4), (0, 3), (3, 0)])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_npy_files_come_back_as_written(tmp_path: Path, order: str, shape: tuple[int]) -> None:
     array = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
     path = tmp_path / "array.npy"
     np.save(path, array if order == "C" else np.asfortranarray(array))
-    for read in (npy.read, parsed):
-        np.testing.assert_array_equal(read(path), array)
-        assert read(path).shape == shape
+    np.testing.assert_array_equal(npy.read(path), array)
+    assert npy.read(path).shape == shape
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rows_come_back_as_written_and_every_byte_is_seen(
+    tmp_path: Path, shape: tuple[int]
+) -> None:
+    array = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    path = tmp_path / "array.npy"
+    np.save(path, array)
+    seen = bytearray()
+    stored, rows = npy.read_rows(path, np.invert, seen.extend)
+    assert stored == shape
+    np.testing.assert_array_equal(rows.reshape(shape), ~array)
+    assert seen == path.read_bytes()
+
+
+@pytest.mark.parametrize("array", [np.zeros((), np.uint8), np.zeros((3, 4), np.uint8, order="F")])
+def test_what_is_not_stored_row_by_row_is_one_message(tmp_path: Path, array: np.ndarray) -> None:
+    path = tmp_path / "array.npy"
+    np.save(path, array)
+    with pytest.raises(ValueError, match="its array is not stored row by row"):
+        rows_of(path)
+
+
+def test_rows_without_bytes_take_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "array.npy"
+    path.write_bytes(npy_file(shape=f"({2**62}, 0)", data=b""))
+    assert rows_of(path).shape == (2**62, 0)
 
 
 def replace(folder: Path, name: str, array: np.ndarray) -> None:

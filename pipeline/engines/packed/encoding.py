@@ -6,8 +6,6 @@ from numpy.typing import NDArray
 # The kernels read 32 pixels at a time, which are 16 bytes.
 PIXELS_PER_BLOCK = 32
 BITS_PER_PIXEL = 8
-# Images are encoded this many at a time, which keeps the temporary memory small.
-_CHUNK = 1000
 
 
 def encode(images: NDArray[np.uint8], pixel_bits: int) -> NDArray[np.uint8]:
@@ -24,12 +22,9 @@ def encode(images: NDArray[np.uint8], pixel_bits: int) -> NDArray[np.uint8]:
     count, pixels = images.shape
     width = padded(pixels) // 2
     encoded = np.zeros((count, width), np.uint8)
-    shift = BITS_PER_PIXEL - pixel_bits
-    for start in range(0, count, _CHUNK):
-        part = images[start : start + _CHUNK] >> shift
-        rows = encoded[start : start + _CHUNK]
-        rows[:, : -(-pixels // 2)] = part[:, ::2]
-        rows[:, : pixels // 2] |= part[:, 1::2] << 4
+    levels = images >> (BITS_PER_PIXEL - pixel_bits)
+    encoded[:, : -(-pixels // 2)] = levels[:, ::2]
+    encoded[:, : pixels // 2] |= levels[:, 1::2] << 4
     return encoded
 
 

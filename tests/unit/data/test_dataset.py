@@ -3,13 +3,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pipeline.common.errors import PipelineError
-from pipeline.config.params import Params
+from pipeline.config.params import DataParams, Params
 from pipeline.config.paths import DATA
 from pipeline.data import dataset
 from pipeline.fetch import sources
+from pipeline.fetch.raw import RawDataset
 from pipeline.fetch.store import store
+from tests.conftest import memory_below
 
 
 @pytest.fixture
@@ -24,17 +27,70 @@ def test_what_is_stored_is_loaded(stored: Path) -> None:
     assert data.image_shape == (6, 6)
     assert data.pixels == 36
     assert data.classes == 3
-    assert [len(part) for part in (data.train, data.validation, data.test)] == [60, 30, 30]
-    assert data.train.images.dtype == data.train.labels.dtype == np.uint8
-    np.testing.assert_array_equal(np.bincount(data.validation.labels), [10, 10, 10])
+    assert data.sizes == {"train": 60, "validation": 30, "test": 30}
+    for part in dataset.PARTS:
+        held = data.train if part == "train" else data.read(part)
+        assert held.images.dtype == held.labels.dtype == np.uint8
+        np.testing.assert_array_equal(held.images, np.load(stored / f"{part}-images.npy"))
+        np.testing.assert_array_equal(held.labels, np.load(stored / f"{part}-labels.npy"))
+    np.testing.assert_array_equal(np.bincount(data.read("validation").labels), [10, 10, 10])
 
 
 def test_no_image_is_in_two_parts(stored: Path) -> None:
     data = dataset.load(stored)
     train, validation = (
-        {row.tobytes() for row in part.images} for part in (data.train, data.validation)
+        {row.tobytes() for row in part.images} for part in (data.train, data.read("validation"))
     )
     assert not train & validation
+
+
+def halved(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return images[:, ::2] ^ images[:, 1::2]
+
+
+def test_every_part_is_encoded(stored: Path) -> None:
+    data = dataset.load(stored, halved)
+    for part in dataset.PARTS:
+        images = np.load(stored / f"{part}-images.npy")
+        held = data.train if part == "train" else data.read(part)
+        np.testing.assert_array_equal(held.images, halved(images))
+
+
+def test_images_are_encoded_piece_by_piece_and_no_part_but_training_is_held(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    count, side = 8000, 30
+    images = generator.integers(0, 256, (count, side, side), np.uint8)
+    labels = (np.arange(count) % 2).astype(np.uint8)
+    raw = RawDataset(images, labels, images, labels, ("even", "odd"))
+    split = DataParams(
+        dataset="mnist",
+        source="made",
+        class_names=None,
+        train_images=count // 2,
+        validation_images=count // 2,
+        split_seed=0,
+    )
+    store(raw, split, tmp_path / "data")
+    half = images.nbytes // 2
+    with memory_below(half // 2 + half // 4):
+        data = dataset.load(tmp_path / "data", halved)
+        assert data.train.images.nbytes == half // 2
+    with memory_below(half // 2 + half // 4):
+        assert data.read("validation").images.nbytes == half // 2
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+@pytest.mark.parametrize("kind", ["images", "labels"])
+def test_a_part_that_has_changed_since_is_not_read(
+    stored: Path, part: dataset.PartName, kind: str
+) -> None:
+    data = dataset.load(stored)
+    path = stored / f"{part}-{kind}.npy"
+    array = np.load(path)
+    array.flat[0] ^= 1
+    np.save(path, array)
+    with pytest.raises(PipelineError, match="data/ was changed while it was in use"):
+        data.read(part)
 
 
 def test_the_same_params_give_the_same_bytes(params: Params, stored: Path) -> None:
@@ -54,7 +110,18 @@ def test_a_changed_array_shows_both_checksums(stored: Path) -> None:
     assert "expected: " in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["dataset.json", "train-images.npy"])
+@pytest.mark.parametrize("part", dataset.PARTS)
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 129, -1])
+def test_a_file_that_was_cut_short_is_found_when_the_dataset_is_loaded(
+    stored: Path, part: str, size: int
+) -> None:
+    path = stored / f"{part}-images.npy"
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(PipelineError, match=rf"{part}-images\.npy is not what fetch wrote"):
+        dataset.load(stored)
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "train-images.npy", "test-labels.npy"])
 def test_a_missing_file_is_named(stored: Path, name: str) -> None:
     (stored / name).unlink()
     with pytest.raises(PipelineError, match=name):

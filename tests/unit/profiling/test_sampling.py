@@ -1,5 +1,9 @@
 """The one scheduler: fresh processes that take turns."""
 
+import pickle
+import subprocess
+import sys
+
 import pytest
 
 from pipeline.common.errors import PipelineError
@@ -11,6 +15,7 @@ from pipeline.profiling import sampling
 from pipeline.profiling.memory_curve import memory_curve
 from pipeline.profiling.sampling import Case, Sample, take_turns
 from pipeline.profiling.stopwatch import Timing
+from tests.conftest import HEAVY
 
 
 @pytest.fixture
@@ -30,6 +35,37 @@ def test_cases_take_turns_round_after_round(fetched: Params) -> None:
         assert set(sample.phase_seconds) >= {"forward", "backward", "optimizer", "loop"}
         # torch's import alone takes more than 200 MiB, and what trains in bits does not have it.
         assert (sample.process_memory > 200 * MIB) == (name == "float")
+
+
+# What a measured process does, whichever measurement it is for.
+TRAINING = """
+import pickle
+import sys
+
+import pipeline.profiling.memory_curve
+from pipeline.engines.engine import load_data
+from pipeline.profiling.sampling import Stopwatch
+
+case = pickle.loads(sys.stdin.buffer.read())
+data = load_data(case.method)
+Stopwatch(data, case.method, case.architecture, case.batch_size, case.threads).run(0.0)
+print(*sys.modules)
+"""
+
+
+def test_what_trains_in_bits_is_measured_without_what_training_does_not_need(
+    fetched: Params,
+) -> None:
+    case = Case(fetched.methods["deterministic"], "mlp-8", 10, 1)
+    done = subprocess.run(
+        [sys.executable, "-c", TRAINING],
+        input=pickle.dumps(case),
+        capture_output=True,
+        check=True,
+    )
+    imported = set(done.stdout.decode().split())
+    assert "binary_kernels" in imported
+    assert imported & (HEAVY | {"typer", "ruamel.yaml", "memory_profiler", "memray"}) == set()
 
 
 def test_the_fastest_turn_counts() -> None:
