@@ -131,30 +131,39 @@ void binarize(Team team, Sums s, const float* batch, std::size_t first_panel, st
   });
 }
 
+void normalize_backward(const InstructionSet& set, Sums s, std::size_t p, const float* batch,
+                        normalization::Gradient gradient, bool masked, float* out,
+                        float* parameter_gradient) {
+  using Type = normalization::Gradient::Type;
+  const std::size_t bytes = s.rows * kPanel * (gradient.type == Type::narrow ? 2 : 4);
+  const normalization::Gradient part{
+      gradient.type, static_cast<const char*>(gradient.data) + p * bytes, gradient.factor};
+  float* of_parameters = parameter_gradient + p * kPairSize;
+  set.normalization->backward({s.panel(p), s.wide, s.rows}, batch_of(batch + p * kBatchSize), part,
+                              masked, out, of_parameters, of_parameters + kPanel);
+}
+
 void normalize_backward(Team team, Sums s, const float* batch, normalization::Gradient gradient,
                         bool masked, float* out, float* parameter_gradient) {
-  using Type = normalization::Gradient::Type;
-  const std::size_t size = gradient.type == Type::narrow ? 2 : 4;
   for_each(s.panels, worth_normalizing(team, s.panels, s.rows), [&](std::size_t p) {
-    const std::size_t at = p * s.rows * kPanel;
-    const normalization::Gradient part{
-        gradient.type, static_cast<const char*>(gradient.data) + at * size, gradient.factor};
-    float* of_parameters = parameter_gradient + p * kPairSize;
-    team.set.normalization->backward({s.panel(p), s.wide, s.rows}, batch_of(batch + p * kBatchSize),
-                                     part, masked, out + at, of_parameters,
-                                     of_parameters + kPanel);
+    normalize_backward(team.set, s, p, batch, gradient, masked, out + p * s.rows * kPanel,
+                       parameter_gradient);
   });
+}
+
+void round_columns(const InstructionSet& set, const float* g, std::size_t rows, std::size_t valid,
+                   int max, Draw draw, std::size_t panel, std::int8_t* out, float* factors) {
+  set.rounding->column_factors(g, rows, max, factors);
+  set.rounding->round_columns(g, rows, factors, draw, panel, valid, out,
+                              panels_for(rows) * kPanel);
 }
 
 void round_columns(Team team, const float* g, std::size_t rows, std::size_t columns, int max,
                    Draw draw, std::size_t first_panel, std::int8_t* out, float* factors) {
   const std::size_t panels = panels_for(columns), stride = panels_for(rows) * kPanel;
   for_each(panels, worth_normalizing(team, panels, rows), [&](std::size_t p) {
-    const float* panel = g + p * rows * kPanel;
-    float* of_panel = factors + p * kPanel;
-    team.set.rounding->column_factors(panel, rows, max, of_panel);
-    team.set.rounding->round_columns(panel, rows, of_panel, draw, first_panel + p,
-                                     rows_in_panel(p, columns), out + p * kPanel * stride, stride);
+    round_columns(team.set, g + p * rows * kPanel, rows, rows_in_panel(p, columns), max, draw,
+                  first_panel + p, out + p * kPanel * stride, factors + p * kPanel);
   });
 }
 

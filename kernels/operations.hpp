@@ -69,14 +69,21 @@ void batch_statistics(Team team, Sums s, const float* parameters, double epsilon
 // first_panel: of s, in a layer of `columns` columns, whose bits are out, (rows, bytes).
 void binarize(Team team, Sums s, const float* batch, std::size_t first_panel, std::size_t columns,
               const Draw* draw, std::uint8_t* out);
+// Panel p of s and of what else comes in panels, on one thread. out: (rows, 32).
+void normalize_backward(const InstructionSet& set, Sums s, std::size_t p, const float* batch,
+                        normalization::Gradient gradient, bool masked, float* out,
+                        float* parameter_gradient);
 // out: (panels, rows, 32). parameter_gradient: (panels, 2, 32).
 void normalize_backward(Team team, Sums s, const float* batch, normalization::Gradient gradient,
                         bool masked, float* out, float* parameter_gradient);
 
 // ---- rounding and the loss ---------------------------------------------------------------------
 
-// g: (panels, rows, 32). out: (columns, stride), stride the rows padded to a multiple of 32.
-// factors: (panels, 32).
+// A panel of (rows, 32) on one thread, of which `valid` columns count. panel: its number, for the
+// random numbers. out: (valid, stride), stride the rows padded to a multiple of 32. factors: (32).
+void round_columns(const InstructionSet& set, const float* g, std::size_t rows, std::size_t valid,
+                   int max, Draw draw, std::size_t panel, std::int8_t* out, float* factors);
+// g: (panels, rows, 32). out: (columns, stride). factors: (panels, 32).
 void round_columns(Team team, const float* g, std::size_t rows, std::size_t columns, int max,
                    Draw draw, std::size_t first_panel, std::int8_t* out, float* factors);
 // out: (rows, 32 panels). factors: (rows).

@@ -221,10 +221,11 @@ Trainer::Incoming Trainer::backward(const Context& context, Layer& layer, Operan
   const std::size_t part_size = std::max(std::size_t{2}, kGradientBytes / (panel * 4));
   const std::size_t group_size =
       std::max(std::size_t{2}, kColumnsBytes / (padded(batch) * kPanel));
-  // The layer before gets the gradient of all sums, rounded with a factor per image.
+  // The layer before gets the gradient of all sums, rounded with a factor per image. Else it is held
+  // of a panel per thread.
   const bool whole = layer.index > 0;
-  float* of_sums = whole ? gradient_.get<float>(layer.panels * panel)
-                         : gradient_.get<float>(std::min(part_size, layer.panels) * panel);
+  const auto held = whole ? layer.panels : static_cast<std::size_t>(options_.threads);
+  float* of_sums = gradient_.get<float>(held * panel);
   const std::vector<Panels> blocks = blocks_of(context, layer);
   for (std::size_t b = blocks.size(); b-- > 0;) {
     const Panels block = blocks[b];
@@ -235,13 +236,18 @@ Trainer::Incoming Trainer::backward(const Context& context, Layer& layer, Operan
       for (std::size_t p = group.first; p < group.last; p += part_size) {
         const Panels part{p, std::min(p + part_size, group.last)};
         const normalization::Gradient gradient = gradient_of(context, incoming, part);
-        float* out = whole ? of_sums + part.first * panel : of_sums;
         enter(Phase::kNormalization);
         const Sums of_part{sums.panel(part.first - block.first), sums.wide, part.size(), batch};
-        normalize_backward(context.team(), of_part, layer.batch.data() + part.first * kBatchSize,
-                           gradient, !layer.last, out, layer.gradient + part.first * kPairSize);
+        const int threads =
+            worth_starting(part.size() * panel, kSumsNormalized, options_.threads);
+        for_each(part.size(), threads, [&](std::size_t i) {
+          const auto thread = static_cast<std::size_t>(omp_get_thread_num());
+          float* out = of_sums + (whole ? part.first + i : thread) * panel;
+          normalize_backward(context.set, of_part, i, layer.batch.data() + part.first * kBatchSize,
+                             gradient, !layer.last, out, layer.gradient + part.first * kPairSize);
+          put_columns(context, layer, columns, part.first + i, out);
+        });
         enter(Phase::kBackward);
-        put_columns(context, layer, columns, part, out);
       }
       learn(context, layer, x, columns);
     }
@@ -281,22 +287,21 @@ Trainer::Columns Trainer::columns_of(const Context& context, const Layer& layer,
           column_factors_.get<float>(group.size() * kPanel)};
 }
 
-// Take in the gradient of a part's sums, (panels, batch, 32).
+// Take in the gradient of a panel of sums, (batch, 32).
 void Trainer::put_columns(const Context& context, const Layer& layer, const Columns& columns,
-                          Panels part, const float* g) {
-  const std::size_t begin = part.first * kPanel - columns.first;
-  const std::size_t count = std::min(part.size() * kPanel, columns.count - begin);
+                          std::size_t panel, const float* g) const {
+  const std::size_t begin = panel * kPanel - columns.first;
+  const std::size_t count = rows_in_panel(panel, layer.outputs);
   const std::size_t batch = context.batch();
   if (columns.exact == nullptr) {
-    round_columns(context.team(), g, batch, count, options_.max_gradient,
-                  context.draw(layer, kColumns), part.first,
-                  columns.rounded + begin * columns.stride, columns.factors + begin);
+    round_columns(context.set, g, batch, count, options_.max_gradient,
+                  context.draw(layer, kColumns), panel, columns.rounded + begin * columns.stride,
+                  columns.factors + begin);
     return;
   }
   for (std::size_t c = 0; c < count; ++c) {
-    const float* from = g + c / kPanel * batch * kPanel + c % kPanel;
     float* to = columns.exact + (begin + c) * columns.stride;
-    for (std::size_t i = 0; i < batch; ++i) to[i] = from[i * kPanel];
+    for (std::size_t i = 0; i < batch; ++i) to[i] = g[i * kPanel + c];
   }
 }
 

@@ -3,8 +3,8 @@
 //
 // From the forward to the backward pass a layer keeps its output's bits and, of each feature, the
 // batch's statistics. Integer sums s are computed block by block, a block being some of the layer's
-// features, and again for the backward pass unless they are still there. Float32 gradients of s
-// exist for a part of a block at a time. A tile of the weight gradient is applied by the thread that
+// features, and again for the backward pass unless they are still there. The first layer's float32
+// gradients of s exist for a panel per thread. A tile of the weight gradient is applied by the thread that
 // has computed it, while it is in its cache: no whole gradient exists.
 #pragma once
 
@@ -150,8 +150,8 @@ class Trainer {
   normalization::Gradient gradient_of(const Context& context, const Incoming& incoming,
                                       Panels part);
   Columns columns_of(const Context& context, const Layer& layer, Panels group);
-  void put_columns(const Context& context, const Layer& layer, const Columns& columns, Panels part,
-                   const float* g);
+  void put_columns(const Context& context, const Layer& layer, const Columns& columns,
+                   std::size_t panel, const float* g) const;
   void learn(const Context& context, Layer& layer, Operand& x, const Columns& columns);
   void weight_gradient(const Context& context, const Operand& x, const Columns& columns,
                        std::size_t row, std::size_t rows, void* out) const;
