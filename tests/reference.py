@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.params import PackedMethod
+from pipeline.engines.packed.engine import PackedEngine
 from tests.oracle import from_panels, to_panels
 
 F4 = np.float32
@@ -51,14 +52,22 @@ class Layer:
         row_factors: of what is handed back, (batch); None stands for 1.
     """
 
+    arrays: dict[str, NDArray[Any]]
+    parameters: NDArray[np.float32]
+    running: NDArray[np.float32]
+    x: NDArray[Any]
+    weights: NDArray[np.int8]
+    sums: NDArray[np.int32]
+    batch: NDArray[np.float32]
+    bits: NDArray[np.uint8]
+    parameter_gradient: NDArray[np.float32]
+    gradient: NDArray[Any]
+    factors: NDArray[np.float32] | None
+    handed_back: NDArray[Any]
+    row_factors: NDArray[np.float32] | None
+
     def __init__(self, index: int, inputs: int, outputs: int) -> None:
         self.index, self.inputs, self.outputs = index, inputs, outputs
-        self.arrays: dict[str, NDArray[Any]] = {}
-        self.parameters = self.running = self.batch = self.parameter_gradient = np.empty(0, F4)
-        self.x = self.weights = self.sums = self.bits = self.gradient = np.empty(0)
-        self.factors: NDArray[np.float32] | None = None
-        self.handed_back = np.empty(0)
-        self.row_factors: NDArray[np.float32] | None = None
 
 
 class Reference:
@@ -102,6 +111,7 @@ class Reference:
         """Take one step: see `PackedEngine.train_batch`."""
         self._advance(learning_rate)
         # Forward.
+        x: NDArray[Any]
         x = np.stack([images[index] & 15, images[index] >> 4], axis=-1).reshape(len(index), -1)
         for layer in self.layers:
             layer.x = x
@@ -144,13 +154,13 @@ class Reference:
 
     # ---- forward -------------------------------------------------------------------------
 
-    def _binary_weights(self, layer: Layer, noise: float) -> NDArray[np.int64]:
+    def _binary_weights(self, layer: Layer, noise: float) -> NDArray[np.int8]:
         """Return Wb, (N padded, K): the signs of the latent weights, or the weights of Bop."""
         bits = layer.arrays.get("bits")
         if bits is None:
             draw = self._draw(layer, WEIGHTS)
             bits = kernels.pack_latent(layer.arrays["latent"], layer.inputs, noise=noise, draw=draw)
-        weights = np.full((32 * len(layer.running), layer.inputs), -1)
+        weights = np.full((32 * len(layer.running), layer.inputs), -1, np.int8)
         weights[: layer.outputs] = padded_signs(bits, layer.inputs)[:, : layer.inputs]
         return weights
 
@@ -229,9 +239,7 @@ class Reference:
             kernels.rowprop(arrays["latent"], arrays["v"], *gradient, columns, **rate, draw=draw)
         elif method.optimizer == "adam":
             moments = arrays["m"], arrays["v"]
-            kernels.adam(
-                arrays["latent"], *moments, *gradient, **self._adam, limit=1.0, draw=draw
-            )
+            kernels.adam(arrays["latent"], *moments, *gradient, **self._adam, limit=1.0, draw=draw)
         else:
             bop = {"adaptivity": method.bop_adaptivity, "threshold": method.bop_threshold}
             kernels.bop(arrays["bits"], arrays["m"], *gradient, columns, **bop)
@@ -245,6 +253,24 @@ class Reference:
         parameters = (self.state[f"normalization.{name}"] for name in ("parameters", "m", "v"))
         gradient = np.concatenate(gradients).reshape(-1, 32)
         kernels.adam(*parameters, gradient, None, **self._adam, limit=np.inf)
+
+
+def reference_of(engine: PackedEngine, seed: int) -> Reference:
+    """Return the same network, as it is now."""
+    widths = (engine.layers[0].inputs, *(layer.outputs for layer in engine.layers))
+    return Reference(engine._method, widths, seed, engine.state())
+
+
+def assert_same(engine: PackedEngine, expected: Reference) -> None:
+    """Assert that two networks have the same state, byte for byte."""
+    state = engine.state()
+    assert state.keys() == expected.state.keys()
+    for name, array in state.items():
+        theirs = expected.state[name]
+        assert array.dtype == theirs.dtype, name
+        np.testing.assert_array_equal(array, theirs, err_msg=name)
+        # Zeros have their signs, too.
+        assert array.tobytes() == theirs.tobytes(), name
 
 
 def product(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:

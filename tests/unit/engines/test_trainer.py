@@ -17,7 +17,7 @@ from tests import reference
 from tests.conftest import OPTIMIZERS, packed_methods, with_optimizer
 from tests.networks import mlp
 from tests.oracle import SETS
-from tests.reference import Reference
+from tests.reference import Reference, assert_same, reference_of
 
 METHODS = packed_methods()
 STEPS = 3
@@ -57,7 +57,7 @@ class Case:
         return engine
 
     def reference(self) -> Reference:
-        return Reference(self.method, self.widths, self.seed, self.engine().state())
+        return reference_of(self.engine(), self.seed)
 
     def data(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return encoded images, more than a batch, of which half the pixels are 0, and labels."""
@@ -75,17 +75,6 @@ def train(network: PackedEngine | Reference, case: Case, steps: int = STEPS) -> 
     for step in range(steps):
         index = generator.permutation(len(images))[: case.batch]
         network.train_batch(images, index, labels[index], 0.02 / (step + 1), step / steps)
-
-
-def assert_same(engine: PackedEngine, expected: Reference) -> None:
-    state = engine.state()
-    assert state.keys() == expected.state.keys()
-    for name, array in state.items():
-        theirs = expected.state[name]
-        assert array.dtype == theirs.dtype, name
-        np.testing.assert_array_equal(array, theirs, err_msg=name)
-        # Zeros have their signs, too.
-        assert array.tobytes() == theirs.tobytes(), name
 
 
 def check(case: Case, threads: tuple[int, ...], sets: tuple[str, ...] = tuple(SETS)) -> None:
@@ -235,7 +224,7 @@ def with_large_gain(case: Case) -> tuple[PackedEngine, Reference]:
     """Return a network whose last layer hands back too large gradients of some images."""
     engine = case.engine(2)
     engine.layers[-1].normalization.parameters[:, 0] *= 2e5
-    return engine, Reference(case.method, case.widths, case.seed, engine.state())
+    return engine, reference_of(engine, case.seed)
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8, 32])
