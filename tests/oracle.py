@@ -95,6 +95,27 @@ def random16(rows: int, columns: int, draw: tuple[int, int, int]) -> np.ndarray:
     return np.where(row % 2 == 1, picked >> 16, picked & 0xFFFF)[:, :columns].astype(np.int64)
 
 
+def random8(rows: int, columns: int, draw: tuple[int, int, int]) -> np.ndarray:
+    """Return the 8 random bits of every element: see kernels/byte_weights.hpp."""
+    seed, purpose, step = draw
+    row, column = np.indices((rows, -(-columns // 32) * 32))
+    # Of 16 rows, four draw their own numbers, each a byte of 16-bit words.
+    drawn = row % 4
+    half = drawn // 2 * 32 + column % 32
+    # There are 64 of these: 32-bit word 8 w + i is word w of counter i.
+    word = half // 2
+    counter = np.stack(
+        [row // 16 * 8 + word % 8, column // 32, np.full_like(row, step), np.zeros_like(row)],
+        axis=-1,
+    )
+    words = philox(counter, (seed, purpose))
+    picked = np.take_along_axis(words, word[..., None] // 8, axis=-1)[..., 0].astype(np.int64)
+    byte = picked >> (half % 2 * 16 + drawn % 2 * 8) & 255
+    # The others shift them by a quarter, half or three quarters of their range.
+    shifted: np.ndarray = (byte + row % 16 // 4 * 64) % 256
+    return shifted[:, :columns]
+
+
 def noise(rows: int, columns: int, draw: tuple[int, int, int]) -> np.ndarray:
     """Return the uniform numbers in (-1, 1) of stochastic binarization, float32."""
     bits = random16(rows, columns, draw).astype(np.float32)

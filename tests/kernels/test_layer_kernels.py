@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.oracle import (
+    SETS,
     every_set,
     from_panels,
     noise,
     pack,
     philox,
+    random8,
     random16,
     random_bits,
     to_panels,
@@ -277,12 +279,14 @@ def test_latent_weights_are_packed(
     latent[:, :columns] = generator.integers(-32767, 32768, (rows, columns))
     latent[0, 0] = 0
     options = {"threads": threads, "instruction_set": which}
+    octets = (latent >> 8).astype(np.int8)
     for values, weights in (
         (latent, latent * F4(2**-15)),
         (latent / F4(32767), latent / F4(32767)),
+        (octets, octets * (F4(1) / F4(127))),
     ):
         bits = kernels.pack_latent(values, columns, **options)
-        np.testing.assert_array_equal(bits, pack(latent[:, :columns] >= 0))
+        np.testing.assert_array_equal(bits, pack(values[:, :columns] >= 0))
         amplitude = F4(generator.uniform())
         bits = kernels.pack_latent(values, columns, noise=amplitude, draw=draw, **options)
         expected = weights[:, :columns] + amplitude * noise(rows, columns, draw)
@@ -438,6 +442,197 @@ def test_small_steps_are_not_lost_in_few_bits() -> None:
         m[:], v[:] = 0x3F80, 0x3F80
         kernels.adam(w, m, v, g, None, **options, draw=(3, 1, step))
     assert abs(w.mean() + 62.5) < 0.5
+
+
+def rowprop(
+    w: np.ndarray,
+    v: np.ndarray,
+    g: np.ndarray,
+    factor: np.ndarray | None,
+    columns: int,
+    random: np.ndarray,
+    rate: float,
+    correction: float,
+    beta: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """RowProp as kernels/optimizers.hpp has it: the weights to the last unit, v in float64.
+
+    The scale is in float32, and so is the gradient.
+    """
+    factors = np.ones(len(w), F4) if factor is None else factor
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = F4(rate) * F4(127) * F4(256) * F4(correction) / np.sqrt(v)
+    scale = np.where(v > 0, scale, F4(0)).astype(F4) * factors
+    fractions = np.trunc(np.clip(g.astype(F4) * scale[:, None], -127 * 256, 127 * 256))
+    moved = w + ((random - fractions.astype(np.int64)) >> 8)
+    mean = (g[:, :columns].astype(np.float64) ** 2).mean(axis=1) * factors.astype(np.float64) ** 2
+    rest = 1 - np.float64(F4(beta))
+    return np.clip(moved, -127, 127).astype(np.int8), v + rest * (mean - v)
+
+
+ROWPROP = {"rate": 0.01, "correction": 0.5, "beta": 0.999}
+# A panel, a few, and more than the 32 whose random numbers are made at once.
+WIDE = st.integers(1, 100) | st.integers(1020, 1060)
+
+
+@every_set
+@given(
+    rows=SIZES,
+    columns=WIDE,
+    seed=SEEDS,
+    # Of gradients, beside the root of their mean square.
+    size=st.sampled_from([1e-3, 1.0, 30.0, 1e4]),
+    # Squares far below and far above 1.
+    unit=st.sampled_from([1e-15, 1.0, 1e12]),
+    real=st.booleans(),
+    with_factor=st.booleans(),
+    correction=st.sampled_from([0.0, 0.03, 1.0]),
+    first=st.integers(0, 5),
+    draw=DRAWS,
+    threads=THREADS,
+)
+def test_rowprop(
+    which: str,
+    rows: int,
+    columns: int,
+    seed: int,
+    size: float,
+    unit: float,
+    real: bool,
+    with_factor: bool,
+    correction: float,
+    first: int,
+    draw: Any,
+    threads: int,
+) -> None:
+    generator = np.random.default_rng(seed)
+    shape = (rows, -(-columns // 32) * 32)
+    w = generator.integers(-127, 128, shape).astype(np.int8)
+    w[0, :4] = (-127, 127, 0, -1)
+    v = (generator.uniform(0.5, 2, rows) * unit * unit).astype(F4)
+    v[seed % rows] = 0
+    if real:
+        g = (generator.normal(size=shape) * size * unit).astype(F4)
+        factor = generator.uniform(0, 2, rows).astype(F4)
+    else:
+        g = generator.integers(-2000, 2001, shape).astype(np.int32)
+        factor = (generator.uniform(0, 2, rows) * size * unit / 1000).astype(F4)
+    g[-1, : seed % 3] = 0
+    factors = factor if with_factor else None
+    random = random8(16 * first + rows, shape[1], draw)[16 * first :]
+    options = ROWPROP | {"correction": correction}
+    expected, mean_square = rowprop(w, v, g, factors, columns, random, **options)
+    kernels.rowprop(
+        w,
+        v,
+        g,
+        factors,
+        columns,
+        **options,
+        draw=draw,
+        first_row=16 * first,
+        threads=threads,
+        instruction_set=which,
+    )
+    np.testing.assert_array_equal(w, expected)
+    np.testing.assert_allclose(v, mean_square, rtol=1e-5)
+
+
+@given(rows=SIZES, columns=WIDE, seed=SEEDS, real=st.booleans())
+@settings(max_examples=30)
+def test_rowprop_is_the_same_in_every_set(rows: int, columns: int, seed: int, real: bool) -> None:
+    """To the last bit, of the mean square as well, and whatever the gradients are."""
+    generator = np.random.default_rng(seed)
+    shape = (rows, -(-columns // 32) * 32)
+    start = generator.integers(-127, 128, shape).astype(np.int8)
+    if real:
+        g = generator.normal(size=(3, *shape)).astype(F4)
+        g[1, 0] *= F4(1e25)
+        g[2, -1, : seed % 4] = (np.nan, np.inf, -np.inf)[: seed % 4]
+    else:
+        g = generator.integers(-(2**31), 2**31, (3, *shape)).astype(np.int32)
+    results = set()
+    for which in SETS:
+        w, v = start.copy(), np.zeros(rows, F4)
+        for step in range(3):
+            options = ROWPROP | {"correction": 0.03 * step}
+            kernels.rowprop(
+                w, v, g[step], None, columns, **options, draw=(1, 2, step), instruction_set=which
+            )
+        # What is no number has bits that nobody reads.
+        results.add((w.tobytes(), np.nan_to_num(v, nan=-1).tobytes()))
+    assert len(results) == 1
+
+
+@every_set
+def test_the_first_step_of_rowprop_only_measures(which: str) -> None:
+    w = np.arange(-64, 64, dtype=np.int8).reshape(2, 64)
+    before, v = w.copy(), np.zeros(2, F4)
+    g = np.full((2, 64), 3, F4)
+    # Those past the columns do not count.
+    g[:, 40:] = 1e6
+    options = {"rate": 1.0, "beta": 0.75, "instruction_set": which}
+    kernels.rowprop(w, v, g, None, 40, **options, correction=0.0)
+    np.testing.assert_array_equal(w, before)
+    np.testing.assert_array_equal(v, [2.25, 2.25])
+    # A row whose gradients have all been 0 stays where it is, and learns of the first that is not.
+    v[1] = 0
+    kernels.rowprop(w, v, g, np.array([0, 2], F4), 40, **options, correction=0.5)
+    np.testing.assert_array_equal(w[1], before[1])
+    np.testing.assert_array_equal(v, [2.25 * 0.75, 9.0])
+
+
+@every_set
+def test_rowprop_clips_at_127(which: str) -> None:
+    w = np.array([[-127, -100, 0, 100, 127, -128, *(0,) * 26]], np.int8).repeat(2, axis=0)
+    g = np.array([[1.0] * 32, [-1.0] * 32], F4) * F4(1e20)
+    v = np.ones(2, F4)
+    kernels.rowprop(w, v, g, None, 32, **ROWPROP, instruction_set=which)
+    # A step is of at most 127 units.
+    np.testing.assert_array_equal(w[0, :6], [-127, -127, -127, -27, 0, -127])
+    assert w[1, :5].tolist() == [0, 27, 127, 127, 127]
+
+
+def test_rowprop_is_right_on_average() -> None:
+    """Each of the 16 rows that share random numbers, whatever fraction of a unit a step is of."""
+    rows, steps = 32, 64
+    # From 2 units down to 2 units up; the rest of a fraction, 1/256 of a unit, is cut.
+    g = np.tile(np.linspace(-2, 2, 1024, dtype=F4), (rows, 1))
+    w = np.zeros((steps, rows, 1024), np.int8)
+    for step in range(steps):
+        # A unit for a gradient of 1.
+        kernels.rowprop(
+            *(w[step], np.ones(rows, F4), g, None, 1024),
+            **{"rate": 1 / 127, "correction": 1.0, "beta": 0.9, "draw": (7, 8, step)},
+        )
+    moved = -w.astype(np.float64)
+    error = moved - np.trunc(g * 256) / 256
+    assert np.abs(error).max() < 1
+    # A step's standard error is at most half a unit.
+    assert np.abs(error.mean(axis=(0, 2))).max() < 4 * 0.5 / np.sqrt(steps * 1024)
+    assert np.abs(error.mean(axis=(0, 1))).max() < 5 * 0.5 / np.sqrt(steps * rows / 4)
+
+
+def test_small_steps_of_rowprop_are_not_lost() -> None:
+    """A thousand steps of a sixteenth of a unit move the weights by 62.5 units."""
+    w = np.zeros((64, 32), np.int8)
+    g = np.ones((64, 32), F4)
+    for step in range(1000):
+        options = {"rate": 1 / (16 * 127), "correction": 1.0, "beta": 0.9, "draw": (3, 1, step)}
+        kernels.rowprop(w, np.ones(64, F4), g, None, 32, **options)
+    assert abs(w.mean() + 62.5) < 0.5
+
+
+def test_random_bytes_are_uniform_and_differ() -> None:
+    """Of the oracle, which the kernels' weights are compared with."""
+    drawn = random8(32, 3200, (5, 6, 7))
+    assert (np.bincount(drawn.ravel(), minlength=256) > 0).all()
+    np.testing.assert_allclose(drawn.mean(axis=1), 127.5, atol=6 * 74 / np.sqrt(3200))
+    correlation = np.corrcoef(drawn)
+    # Four rows of every 16 draw their own.
+    own = np.ix_([0, 1, 2, 3, 16, 17, 18, 19], [0, 1, 2, 3, 16, 17, 18, 19])
+    assert np.abs(correlation[own] - np.eye(8)).max() < 0.1
+    assert len(np.unique(drawn, axis=0)) == 32
 
 
 @every_set

@@ -110,6 +110,20 @@ def adam(**options: Any) -> tuple[np.ndarray, ...]:
     return state
 
 
+def rowprop(real: bool) -> Any:
+    def run(**options: Any) -> tuple[np.ndarray, ...]:
+        latent, mean_square = (LATENT >> 8).astype(np.int8), np.ones(ROWS, F4)
+        gradient = GRADIENT if real else (GRADIENT * 100).astype(np.int32)
+        factors = np.linspace(0.001, 1, ROWS, dtype=F4)
+        rates = {"rate": 0.01, "correction": 0.5, "beta": 0.9}
+        kernels.rowprop(
+            latent, mean_square, gradient, factors, COLUMNS, **rates, draw=DRAW, **options
+        )
+        return latent, mean_square
+
+    return run
+
+
 def bop(**options: Any) -> tuple[np.ndarray, ...]:
     bits, m = pack(random_bits(3, ROWS, COLUMNS)), np.zeros((ROWS, PADDED), F4)
     kernels.bop(bits, m, GRADIENT, None, COLUMNS, adaptivity=0.5, threshold=0.1, **options)
@@ -147,6 +161,8 @@ CASES: dict[str, Callable[..., tuple[np.ndarray, ...]]] = {
     "round_rows": round_rows,
     "softmax_gradient": softmax_gradient,
     "adam": adam,
+    "rowprop": rowprop(real=True),
+    "rowprop of integers": rowprop(real=False),
     "bop": bop,
 }
 # It has one form for all.
