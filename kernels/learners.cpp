@@ -20,24 +20,27 @@ void pack_latent(Team team, Size size, const void* latent, Latent form, std::siz
 
 class RowProp final : public Learner {
  public:
-  RowProp(Size size, std::int8_t* latent, float* mean_square, float beta)
-      : size_(size), latent_(latent), mean_square_(mean_square), beta_(beta) {}
+  RowProp(Size size, void* latent, int bits, float* mean_square, float beta)
+      : size_(size), latent_(latent), bits_(bits), mean_square_(mean_square), beta_(beta) {}
 
   void binarize(Team team, float noise, Draw draw, std::uint8_t* out) const override {
-    pack_latent(team, size_, latent_, Latent::bytes, 1, noise, draw, out);
+    pack_latent(team, size_, latent_, bits_ == 8 ? Latent::bytes : Latent::words,
+                static_cast<std::size_t>(bits_ / 8), noise, draw, out);
   }
 
   void update(const InstructionSet& set, Gradient gradient, std::size_t first, std::size_t count,
               const Rate& rate, Draw draw) override {
     const std::size_t padded = size_.padded();
-    set.optimizers->rowprop(latent_ + first * padded, mean_square_ + first, gradient,
+    char* latent = static_cast<char*>(latent_) + first * padded * static_cast<std::size_t>(bits_ / 8);
+    set.optimizers->rowprop(latent, bits_, mean_square_ + first, gradient,
                             {rate.learning_rate, rate.correction_before, beta_, size_.columns},
                             padded, 0, count, draw, first);
   }
 
  private:
   Size size_;
-  std::int8_t* latent_;
+  void* latent_;
+  int bits_;
   float* mean_square_;
   float beta_;
 };
@@ -103,9 +106,9 @@ optimizers::Adam adam_step(Betas betas, const Rate& rate, float limit) {
           rate.correction,     limit};
 }
 
-std::unique_ptr<Learner> make_rowprop(Size size, std::int8_t* latent, float* mean_square,
+std::unique_ptr<Learner> make_rowprop(Size size, void* latent, int bits, float* mean_square,
                                       float beta) {
-  return std::make_unique<RowProp>(size, latent, mean_square, beta);
+  return std::make_unique<RowProp>(size, latent, bits, mean_square, beta);
 }
 
 std::unique_ptr<Learner> make_adam(Size size, optimizers::State state, Betas betas) {

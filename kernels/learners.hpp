@@ -45,7 +45,7 @@ struct Size {
 };
 
 // Latent weights of a byte, and a mean square per row. What all of these point to stays the caller's.
-std::unique_ptr<Learner> make_rowprop(Size size, std::int8_t* latent, float* mean_square,
+std::unique_ptr<Learner> make_rowprop(Size size, void* latent, int bits, float* mean_square,
                                       float beta);
 
 // Latent weights, and two moments a weight.

@@ -67,7 +67,7 @@ struct RowProp {
 
 // latent: (rows, padded), padded a multiple of 32. mean_square: v, (rows). Ranges as for Adam, of
 // which each begins at a multiple of 16.
-using RowPropStep = void (*)(std::int8_t* latent, float* mean_square, Gradient gradient,
+using RowPropStep = void (*)(void* latent, int bits, float* mean_square, Gradient gradient,
                              RowProp step, std::size_t padded, std::size_t begin, std::size_t end,
                              Draw draw, std::size_t first_row);
 

@@ -76,7 +76,7 @@ void rowprop(nb::handle latent_object, nb::handle mean_square_object, nb::handle
              std::optional<nb::handle> factor, nb::handle columns_object, float rate,
              float correction, float beta, DrawTuple draw, nb::handle first_row_object,
              nb::handle threads, const std::string& name) {
-  const auto latent = check<std::int8_t>(latent_object, "latent", 2);
+  const auto latent = check_bytes_or_words(latent_object);
   check_padded(latent.shape[1], "latent");
   const std::size_t columns = to_count(columns_object, "columns");
   if (columns == 0 || columns > latent.shape[1]) {
@@ -93,7 +93,7 @@ void rowprop(nb::handle latent_object, nb::handle mean_square_object, nb::handle
       checked_team(threads, latent.shape[0] * latent.shape[1], kernels::kWeightsLearnt);
   nb::gil_scoped_release unlocked;
   kernels::for_each_part(latent.shape[0], 16, team, [&](std::size_t begin, std::size_t end) {
-    optimizers->rowprop(latent.data, mean_square.data, gradient, step, latent.shape[1], begin, end,
+    optimizers->rowprop(latent.data, static_cast<int>(latent.type.size * 8), mean_square.data, gradient, step, latent.shape[1], begin, end,
                         to_draw(draw), first_row);
   });
 }

@@ -39,11 +39,12 @@ T* check_like(nb::handle object, const char* name, const arrays::Shape& shape) {
 
 BoundLearner rowprop(const nb::object& latent_object, const nb::object& mean_square_object,
                      nb::handle columns, float beta) {
-  const auto latent = check<std::int8_t>(latent_object, "latent", 2);
+  const auto latent = check_bytes_or_words(latent_object);
   const Size size = check_size(latent.shape, columns, "latent");
   const auto mean_square = check<float>(mean_square_object, "mean_square", 1);
   require(mean_square.shape, 0, size.rows, "mean_square");
-  return {kernels::make_rowprop(size, latent.data, mean_square.data, beta), size,
+  return {kernels::make_rowprop(size, latent.data, static_cast<int>(latent.type.size * 8),
+                                mean_square.data, beta), size,
           {latent_object, mean_square_object}};
 }
 

@@ -1,8 +1,6 @@
 // Optimizer steps over vectors of weights, for every instruction set.
 #pragma once
 
-#include <type_traits>
-
 #include "../byte_weights.hpp"
 #include "../optimizers.hpp"
 
@@ -160,30 +158,55 @@ void adam(State state, Gradient gradient, Adam adam, std::size_t columns, std::s
   rows(state, gradient, adam, columns, begin, end, draw, first_row);
 }
 
-// Latent weights in a byte: their unit, and the fractions of it that a change is cut to.
-constexpr float kByteUnits = kMaxByte;
-constexpr float kFractions = 1 << kFractionBits;
-// A change of more would leave 16 bits together with what rounds it.
-constexpr float kMaxChange = kMaxByte * kFractions;
+// Latent weights of a byte, in units of 1/127: a change is cut to 1/256 of a unit, and rounded
+// stochastically.
+struct ByteWeights {
+  using Weight = std::int8_t;
+  static constexpr bool kDraws = true;
+  static constexpr float kChangeUnits = kMaxByte * static_cast<float>(1 << kFractionBits);
+
+  static void move(std::int8_t* weights, const Ints (&change)[kGroups], const RandomBytes& random,
+                   std::size_t row) {
+    move_bytes(weights, change, random, row);
+  }
+};
+
+// Latent weights of two bytes, in units of 1/32767: a change is rounded to whole units.
+struct WordWeights {
+  using Weight = std::int16_t;
+  static constexpr bool kDraws = false;
+  static constexpr float kChangeUnits = 32767;
+
+  static void move(std::int16_t* weights, const Ints (&change)[kGroups], const RandomBytes&,
+                   std::size_t) {
+    const Ints most = Ints{} + 32767;
+    for (std::size_t w = 0; w < kGroups; ++w) {
+      std::int16_t* at = weights + w * kLanes;
+      const Ints sum = read_ints(at) - change[w];
+      const Ints below = sum < most ? sum : most;
+      store_int16(at, below > -most ? below : -most);
+    }
+  }
+};
+
 // Random numbers are made for so many panels at once, which fit the first-level cache.
 constexpr std::size_t kPanelsOfChunk = 32;
 
-// Fractions of a unit per unit of the gradient, before its factor.
-float fractions_per(RowProp step, float mean_square, float factor) {
+// Units of a change per unit of the gradient, before its factor.
+float units_per(RowProp step, float units, float mean_square, float factor) {
   const float deviation = __builtin_sqrtf(mean_square);
   if (!(deviation > 0)) return 0;
-  return step.rate * kByteUnits * kFractions * step.correction / deviation * factor;
+  return step.rate * units * step.correction / deviation * factor;
 }
 
 // Panels [first, last) of a row. A lane's sum of squares is of its columns alone, in their order: the
 // same for any width of a register.
-template <bool Real>
-void rowprop_row(std::int8_t* latent, const void* gradient, float fractions, std::size_t columns,
-                 std::size_t first, std::size_t last, const RandomBytes* random, std::size_t row,
-                 Floats (&sums)[kGroups]) {
-  using Number = std::conditional_t<Real, float, std::int32_t>;
-  const auto* numbers = static_cast<const Number*>(gradient);
-  const Floats scale = all(fractions), limit = all(kMaxChange);
+template <typename Form, typename Number>
+void rowprop_row(typename Form::Weight* latent, const Number* gradient, float units,
+                 std::size_t columns, std::size_t first, std::size_t last,
+                 const RandomBytes* random, std::size_t row, Floats (&sums)[kGroups]) {
+  // A change of more would not fit 16 bits, and crosses half of the range anyway.
+  const Floats scale = all(units), limit = all(Form::kChangeUnits);
   // A copy: for all that the compiler knows, a store of bytes changes what is passed.
   Floats squares[kGroups];
   for (std::size_t w = 0; w < kGroups; ++w) squares[w] = sums[w];
@@ -194,10 +217,10 @@ void rowprop_row(std::int8_t* latent, const void* gradient, float fractions, std
     Ints change[kGroups];
 #pragma GCC unroll 8
     for (std::size_t w = 0; w < kGroups; ++w) {
-      g[w] = read_floats(numbers + panel * kPanel + w * kLanes);
+      g[w] = read_floats(gradient + panel * kPanel + w * kLanes);
       change[w] = to_int(limited(g[w] * scale, limit));
     }
-    move_bytes(latent + panel * kPanel, change, random[panel - first], row);
+    Form::move(latent + panel * kPanel, change, random[panel - first], row);
     const auto left = static_cast<std::int32_t>(columns - panel * kPanel);
 #pragma GCC unroll 8
     for (std::size_t w = 0; w < kGroups; ++w) {
@@ -211,11 +234,11 @@ void rowprop_row(std::int8_t* latent, const void* gradient, float fractions, std
   for (std::size_t w = 0; w < kGroups; ++w) sums[w] = squares[w];
 }
 
-void rowprop(std::int8_t* latent, float* mean_square, Gradient gradient, RowProp step,
-             std::size_t padded, std::size_t begin, std::size_t end, Draw draw,
-             std::size_t first_row) {
+template <typename Form>
+void rowprop_rows(void* latent, float* mean_square, Gradient gradient, RowProp step,
+                  std::size_t padded, std::size_t begin, std::size_t end, Draw draw,
+                  std::size_t first_row) {
   constexpr std::size_t kRows = RandomBytes::kRows;
-  const auto row_of = gradient.real ? rowprop_row<true> : rowprop_row<false>;
   const std::size_t panels = padded / kPanel;
   for (std::size_t row = begin; row < end; row += kRows) {
     const std::size_t rows = end - row < kRows ? end - row : kRows;
@@ -223,15 +246,23 @@ void rowprop(std::int8_t* latent, float* mean_square, Gradient gradient, RowProp
     for (std::size_t first = 0; first < panels; first += kPanelsOfChunk) {
       const std::size_t last = panels - first < kPanelsOfChunk ? panels : first + kPanelsOfChunk;
       RandomBytes random[kPanelsOfChunk];
-      for (std::size_t panel = first; panel < last; ++panel) {
+      for (std::size_t panel = first; Form::kDraws && panel < last; ++panel) {
         random[panel - first].draw(draw, (first_row + row) / kRows, panel);
       }
       for (std::size_t r = 0; r < rows; ++r) {
         const std::size_t at = (row + r) * padded;
-        const float fractions =
-            fractions_per(step, mean_square[row + r], factor_of(gradient, row + r));
-        row_of(latent + at, static_cast<const char*>(gradient.data) + at * 4, fractions,
-               step.columns, first, last, random, r, squares[r]);
+        const float units = units_per(step, Form::kChangeUnits, mean_square[row + r],
+                                      factor_of(gradient, row + r));
+        auto* weights = static_cast<typename Form::Weight*>(latent) + at;
+        const auto run = [&]<typename Number>(const Number* numbers) {
+          rowprop_row<Form>(weights, numbers + at, units, step.columns, first, last, random, r,
+                            squares[r]);
+        };
+        if (gradient.real) {
+          run(static_cast<const float*>(gradient.data));
+        } else {
+          run(static_cast<const std::int32_t*>(gradient.data));
+        }
       }
     }
     for (std::size_t r = 0; r < rows; ++r) {
@@ -243,6 +274,13 @@ void rowprop(std::int8_t* latent, float* mean_square, Gradient gradient, RowProp
       mean_square[row + r] = static_cast<float>(old + (1.0 - step.beta) * (mean - old));
     }
   }
+}
+
+void rowprop(void* latent, int bits, float* mean_square, Gradient gradient, RowProp step,
+             std::size_t padded, std::size_t begin, std::size_t end, Draw draw,
+             std::size_t first_row) {
+  const auto rows = bits == 8 ? rowprop_rows<ByteWeights> : rowprop_rows<WordWeights>;
+  rows(latent, mean_square, gradient, step, padded, begin, end, draw, first_row);
 }
 
 void bop(std::uint8_t* bits, float* m_at, Gradient gradient, Bop bop, std::size_t columns,

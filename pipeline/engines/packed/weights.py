@@ -67,8 +67,10 @@ class RowPropWeights:
         self, method: PackedMethod, inputs: int, outputs: int, generator: np.random.Generator
     ) -> None:
         self._columns = inputs
-        self._latent = own_memory((outputs, padded(inputs)), np.int8)
-        for row, uniform in _initial_rows(self._latent, method, inputs, generator, MAX_BYTE):
+        import os
+        wide = os.environ.get("LATENT") == "16"
+        self._latent = own_memory((outputs, padded(inputs)), np.int16 if wide else np.int8)
+        for row, uniform in _initial_rows(self._latent, method, inputs, generator, MAX_WORD if wide else MAX_BYTE):
             row[:] = np.rint(uniform)
         self._mean_square = np.zeros(outputs, np.float32)
 
