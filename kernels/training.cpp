@@ -221,9 +221,9 @@ Trainer::Incoming Trainer::backward(const Context& context, Layer& layer, Operan
   const std::size_t part_size = std::max(std::size_t{2}, kGradientBytes / (panel * 4));
   const std::size_t group_size =
       std::max(std::size_t{2}, kColumnsBytes / (padded(batch) * kPanel));
-  // The layer before gets the gradient of all sums, rounded with a factor per image. Else it is held
-  // of a panel per thread.
-  const bool whole = layer.index > 0;
+  // The layer before gets the gradient of all sums, rounded with a factor per image. In the last
+  // layer it takes the place of what comes in. Else it is held of a panel per thread.
+  const bool whole = layer.index > 0 || layer.last;
   const auto held = whole ? layer.panels : static_cast<std::size_t>(options_.threads);
   float* of_sums = gradient_.get<float>(held * panel);
   const std::vector<Panels> blocks = blocks_of(context, layer);
@@ -252,7 +252,7 @@ Trainer::Incoming Trainer::backward(const Context& context, Layer& layer, Operan
       learn(context, layer, x, columns);
     }
   }
-  return whole ? input_gradient(context, layer, of_sums) : Incoming{};
+  return layer.index > 0 ? input_gradient(context, layer, of_sums) : Incoming{};
 }
 
 normalization::Gradient Trainer::gradient_of(const Context& context, const Incoming& incoming,

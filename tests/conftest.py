@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,21 +36,30 @@ IDX_NAMES = {
 ROOT = Path(__file__).parents[1]
 
 
+# By optimizer, the keys of a packed method that are its own.
+OPTIMIZERS: dict[str, dict[str, object]] = {
+    "rowprop": {"latent_range": 0.5},
+    "adam": {"latent_range": 0.5, "state_bits": 32},
+    "bop": {"bop_adaptivity": 0.01, "bop_threshold": 1e-4},
+}
+
+
+def with_optimizer(recipe: Mapping[str, object], optimizer: str) -> dict[str, object]:
+    """Return a packed method's recipe with another optimizer, whichever it has."""
+    theirs = {"optimizer"}.union(*OPTIMIZERS.values())
+    kept = {key: value for key, value in recipe.items() if key not in theirs}
+    return {**kept, "optimizer": optimizer, **OPTIMIZERS[optimizer]}
+
+
 def packed_methods() -> dict[str, PackedMethod]:
-    """Return the project's own packed methods, one of stochastic weights, one of Bop."""
+    """Return the project's own packed methods, one of stochastic weights, one of each optimizer."""
     methods = dict(load_params(ROOT / "params.yaml").groups.packed)
     methods["both_stochastic"] = methods["stochastic"].model_copy(
         update={"weights": "stochastic", "weight_noise": "annealed", "latent_range": 1.0}
     )
-    methods["bop"] = methods["deterministic"].model_copy(
-        update={
-            "optimizer": "bop",
-            "state_bits": None,
-            "latent_range": None,
-            "bop_adaptivity": 0.01,
-            "bop_threshold": 1e-4,
-        }
-    )
+    for optimizer in OPTIMIZERS:
+        recipe = with_optimizer(methods["deterministic"].model_dump(), optimizer)
+        methods[optimizer] = PackedMethod.model_validate(recipe)
     return methods
 
 

@@ -285,8 +285,9 @@ void rowprop(void* latent, int bits, float* mean_square, Gradient gradient, RowP
 
 void bop(std::uint8_t* bits, float* m_at, Gradient gradient, Bop bop, std::size_t columns,
          std::size_t padded, std::size_t begin, std::size_t end) {
-  // Columns whose bits are whole bytes.
-  constexpr std::size_t kStep = kLanes < 8 ? 8 : kLanes;
+  // Columns whose bits are whole bytes: as many for any width of a register, so that m is the same
+  // past the last column, too.
+  constexpr std::size_t kStep = 16;
   const std::size_t bytes = bytes_for(columns);
   for (std::size_t row = begin; row < end; ++row) {
     std::uint8_t* of_row = bits + row * bytes;

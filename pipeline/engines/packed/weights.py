@@ -5,7 +5,7 @@ The classes hold the arrays; `binary_kernels` updates them through the learner o
 
 import math
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import binary_kernels as kernels
@@ -53,6 +53,7 @@ def create_weights(
         seed: of the training.
     """
     generator = np.random.Generator(np.random.Philox(key=[seed, layer]))
+    kinds: dict[str, Callable[..., BinaryWeights]]
     kinds = {"rowprop": RowPropWeights, "adam": AdamWeights, "bop": BopWeights}
     return kinds[method.optimizer](method, inputs, outputs, generator)
 

@@ -1,9 +1,10 @@
 """The packed network: against the simulated one, itself on other threads, and what it promises."""
 
-import itertools
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +15,23 @@ from pipeline.config.params import PackedMethod, load_params
 from pipeline.engines.engine import create_engine
 from pipeline.engines.packed.encoding import encode, padded
 from pipeline.engines.packed.engine import PackedEngine
-from pipeline.engines.packed.layer import MAX_SUM_GRADIENT, BinaryLayer, Panels
-from pipeline.engines.packed.weights import BopWeights, LatentWeights
+from pipeline.engines.packed.layer import BinaryLayer
+from pipeline.engines.phases import PHASES
 from pipeline.engines.torch.engine import TorchEngine
 from pipeline.engines.torch.network import BinaryLinear
-from tests.conftest import CLASSES, ROOT, SIDE, heavy_imports, make_images, packed_methods
+from tests.conftest import (
+    CLASSES,
+    OPTIMIZERS,
+    ROOT,
+    SIDE,
+    heavy_imports,
+    make_images,
+    packed_methods,
+)
 from tests.networks import mlp
 from tests.oracle import SETS, from_panels, pack
 from tests.oracle import noise as drawn_noise
+from tests.reference import Reference, assert_same, reference_of
 
 PARAMS = load_params(ROOT / "params.yaml")
 METHODS = packed_methods()
@@ -49,6 +59,15 @@ def train(engine: PackedEngine, steps: int) -> None:
         engine.train_batch(ENCODED, INDEX, LABELS, 0.01, step / steps)
 
 
+def one_step(engine: PackedEngine, progress: float = 0.0) -> Reference:
+    """Take a step, and return the same step of the reference, which shows what it computed."""
+    expected = reference_of(engine, 1)
+    for network in (engine, expected):
+        network.train_batch(ENCODED, INDEX, LABELS, 0.01, progress)
+    assert_same(engine, expected)
+    return expected
+
+
 @every_method
 def test_a_network_overfits_a_handful_of_images(name: str) -> None:
     engine = create(name)
@@ -72,7 +91,7 @@ def test_any_depth_and_gradient_bits(widths: tuple[int, ...], bits: int) -> None
 
 
 @pytest.mark.parametrize("bits", [4, 32])
-@pytest.mark.parametrize("name", ["deterministic", "bop"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_deep_narrow_network_stays_finite(name: str, bits: int) -> None:
     """Its gradients grow from layer to layer, beyond float32 if nothing holds them."""
     engine = create(name, widths=(PIXELS, *(8,) * 64, CLASSES), gradient_bits=bits)
@@ -82,42 +101,17 @@ def test_a_deep_narrow_network_stays_finite(name: str, bits: int) -> None:
         assert array.dtype.kind != "f" or np.isfinite(array).all(), name
 
 
-@pytest.mark.parametrize("bits", [4, 32])
-def test_an_image_with_too_large_gradients_keeps_their_direction(bits: int) -> None:
-    engine = create("deterministic", gradient_bits=bits)
-    train(engine, 1)
-    layer, context = engine.layers[1], engine.context
-    generator = np.random.default_rng(0)
-    gradient = generator.normal(size=(1, len(LABELS), 32)).astype(np.float32)
-    gradient[:, :, layer.outputs :] = 0
-    gradient /= np.abs(gradient).max(axis=2, keepdims=True)
-    # One image at the limit, those before it below, those after it above.
-    powers = np.float32(2.0) ** (np.arange(len(LABELS), dtype=np.float32) - 12)
-    gradient *= np.float32(MAX_SUM_GRADIENT) * powers[:, None]
-
-    def handed_back() -> np.ndarray:
-        values, factors = layer._input_gradient(gradient, context)(Panels(0, 1))
-        scale = 1 if factors is None else factors[:, None]
-        result: np.ndarray = values.astype(np.float64) * scale
-        return result
-
-    ours = handed_back()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.engines.packed.layer.MAX_SUM_GRADIENT", 2.0**100)
-        unlimited = handed_back()
-    np.testing.assert_array_equal(ours[:, :13], unlimited[:, :13])
-    np.testing.assert_allclose(ours[:, 13:] * powers[13:, None], unlimited[:, 13:], rtol=1e-6)
-    assert np.abs(ours[:, 13:]).max() > MAX_SUM_GRADIENT
-
-
-@pytest.mark.parametrize("bits", [8, 16, 32])
-@every_method
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        *((name, {}) for name in METHODS),
+        ("adam", {"state_bits": 8}),
+        ("adam", {"state_bits": 16}),
+    ],
+)
 def test_the_same_bytes_with_any_threads_and_instruction_set(
-    name: str, bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if name == "bop" and bits != 32:
-        pytest.skip("bop has no state_bits")
-    changes = {} if name == "bop" else {"state_bits": bits}
     files = set()
     # Two panels of features each, so that there is something to divide.
     widths = (PIXELS, 70, 40, CLASSES)
@@ -154,39 +148,26 @@ def test_the_same_bytes_with_any_gradient_bits_and_batch(
     assert len(files) == 1
 
 
-def test_the_same_bytes_however_the_work_is_divided(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Small blocks are computed twice and part by part, and give the same network."""
-    files = set()
-    for limit in (None, 1):
-        if limit is not None:
-            for name in ("SUMS_BYTES", "GRADIENT_BYTES", "COLUMNS_BYTES", "WEIGHT_GRADIENT_BYTES"):
-                monkeypatch.setattr(f"pipeline.engines.packed.layer.{name}", limit)
-        engine = create("both_stochastic", widths=(PIXELS, 200, 170, CLASSES))
-        train(engine, 4)
-        engine.save(tmp_path / "model")
-        files.add((tmp_path / "model").read_bytes())
-    assert len(files) == 1
-
-
 def twins(gradient_bits: int, widths: tuple[int, ...]) -> tuple[TorchEngine, PackedEngine]:
     """A simulated and a packed network with the same latent weights, in float32."""
     method = PARAMS.groups.torch["simulated"]
     simulated = create_engine(method, mlp(*widths), seed=1, threads=1)
     assert isinstance(simulated, TorchEngine)
     ours = create(
-        "deterministic",
+        "adam",
         widths=widths,
         gradient_bits=gradient_bits,
-        state_bits=32,
         label_smoothing=method.label_smoothing,
     )
     linear = [layer for layer in simulated._network if isinstance(layer, BinaryLinear)]
     for theirs, layer in zip(linear, ours.layers, strict=True):
-        assert isinstance(layer.weights, LatentWeights)
-        layer.weights._latent[:, : layer.inputs] = theirs.weight.detach().numpy()
+        latent_of(layer)[:] = theirs.weight.detach().numpy()
     return simulated, ours
+
+
+def latent_of(layer: BinaryLayer) -> np.ndarray:
+    latent: np.ndarray = layer.weights.arrays()["latent"][:, : layer.inputs]
+    return latent
 
 
 def normalizations(simulated: TorchEngine) -> list[nn.BatchNorm1d]:
@@ -198,7 +179,7 @@ def columns(layer: BinaryLayer, array: np.ndarray, row: int) -> np.ndarray:
     return row_of_all
 
 
-def test_one_step_is_that_of_the_simulated_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_step_is_that_of_the_simulated_network() -> None:
     """Equal integers and bits forward; gradients to float rounding; the same update."""
     simulated, ours = twins(32, WIDTHS)
     outputs: dict[str, torch.Tensor] = {}
@@ -206,35 +187,27 @@ def test_one_step_is_that_of_the_simulated_network(monkeypatch: pytest.MonkeyPat
         module.register_forward_hook(
             lambda _module, _inputs, output, number=number: outputs.update({str(number): output})
         )
-    gradients: list[np.ndarray] = []
-    update = LatentWeights.update
-
-    def keep(self, first, gradient, factors, context):  # type: ignore[no-untyped-def]
-        gradients.append(gradient[:, : self._columns].copy())
-        update(self, first, gradient, factors, context)
-
-    monkeypatch.setattr(LatentWeights, "update", keep)
     simulated.train_batch(IMAGES, INDEX, LABELS, 0.01, 0.0)
-    ours.train_batch(ENCODED, INDEX, LABELS, 0.01, 0.0)
+    expected = one_step(ours)
 
-    layers = ours.layers
-    for number, layer in enumerate(layers):
+    for number, of_layer in enumerate(expected.layers):
         s = outputs[str(3 * number)].detach().numpy()
-        np.testing.assert_array_equal(s, s.round())
-        mean, variance = columns(layer, layer.normalization.batch, 0), s.var(axis=0)
-        np.testing.assert_allclose(mean, s.mean(axis=0), rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(
-            columns(layer, layer.normalization.batch, 1), variance, rtol=1e-5, atol=1e-5
+        np.testing.assert_array_equal(s, from_panels(of_layer.sums, of_layer.outputs))
+        mean, variance = (
+            from_panels(of_layer.batch[:, i : i + 1], of_layer.outputs)[0] for i in (0, 1)
         )
-        if layer is not layers[-1]:
+        np.testing.assert_allclose(mean, s.mean(axis=0), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(variance, s.var(axis=0), rtol=1e-5, atol=1e-5)
+        if of_layer is not expected.layers[-1]:
             bits = outputs[str(3 * number + 2)].detach().numpy()
-            np.testing.assert_array_equal(layer.bits, pack(bits > 0))
+            np.testing.assert_array_equal(of_layer.bits, pack(bits > 0))
     linear = [layer for layer in simulated._network if isinstance(layer, BinaryLinear)]
-    for theirs, g in zip(reversed(linear), gradients, strict=True):
+    for theirs, of_layer in zip(linear, expected.layers, strict=True):
         assert theirs.weight.grad is not None
-        expected = theirs.weight.grad.numpy()
-        np.testing.assert_allclose(g, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
-    for theirs_norm, layer in zip(normalizations(simulated), layers, strict=True):
+        exact = theirs.weight.grad.numpy()
+        g = of_layer.gradient[:, : of_layer.inputs]
+        np.testing.assert_allclose(g, exact, rtol=1e-4, atol=1e-5 * np.abs(exact).max())
+    for theirs_norm, layer in zip(normalizations(simulated), ours.layers, strict=True):
         assert theirs_norm.running_mean is not None
         assert theirs_norm.running_var is not None
         running = layer.normalization.running
@@ -276,25 +249,20 @@ def test_a_short_training_follows_the_simulated_network() -> None:
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
-def test_rounded_gradients_are_right_on_average(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rounded_gradients_are_right_on_average(bits: int) -> None:
     """The mean over many seeds of the first layer's gradient approaches the exact one."""
-    collected: list[np.ndarray] = []
-
-    def keep(self, first, gradient, factors, context):  # type: ignore[no-untyped-def]
-        scale = 1 if factors is None else factors[: len(gradient), None].astype(np.float64)
-        collected.append(gradient * scale)
-
-    monkeypatch.setattr(LatentWeights, "update", keep)
 
     def mean(bits: int, seeds: range) -> np.ndarray:
-        collected.clear()
+        # The same network, other random numbers.
+        engine = create("deterministic", gradient_bits=bits)
+        total = np.zeros((WIDTHS[1], padded(PIXELS)))
         for seed in seeds:
-            engine = create("deterministic", gradient_bits=bits, state_bits=32)
-            # The same network, other random numbers.
-            engine.context.random.seed = seed
-            engine.train_batch(ENCODED, INDEX, LABELS, 0.01, 0.0)
-        result: np.ndarray = np.mean(collected[len(WIDTHS) - 2 :: len(WIDTHS) - 1], axis=0)
-        return result
+            network = reference_of(engine, seed)
+            network.train_batch(ENCODED, INDEX, LABELS, 0.01, 0.0)
+            first = network.layers[0]
+            factors = 1 if first.factors is None else first.factors[: first.outputs, None]
+            total += first.gradient * np.float64(factors)
+        return total / len(seeds)
 
     exact = mean(32, range(1))
     approximate = mean(bits, range(200))
@@ -303,16 +271,14 @@ def test_rounded_gradients_are_right_on_average(bits: int, monkeypatch: pytest.M
 
 
 def test_stochastic_binarization_draws_weights_and_activations() -> None:
-    engine = create("both_stochastic", weight_noise="constant", state_bits=32)
-    layer = engine.layers[0]
-    assert isinstance(layer.weights, LatentWeights)
-    latent = layer.weights._latent[:, :PIXELS].copy()
-    engine.train_batch(ENCODED, INDEX, LABELS, 0.01, 0.5)
+    engine = create("both_stochastic", weight_noise="constant", optimizer="adam", state_bits=32)
+    latent = latent_of(engine.layers[0]).copy()
+    layer = one_step(engine, progress=0.5).layers[0]
     # Purposes: 1 for weights of layer 0, 0 for its activations; both of step 0.
     weights = np.where(latent + drawn_noise(40, PIXELS, (1, 1, 0)) >= 0, 1, -1)
     s = (IMAGES >> 4).astype(np.int64) @ weights.T
-    batch = layer.normalization.batch
-    a = s.astype(np.float32) * columns(layer, batch, 3) + columns(layer, batch, 4)
+    scale, shift = (from_panels(layer.batch[:, i : i + 1], 40)[0] for i in (3, 4))
+    a = s.astype(np.float32) * scale + shift
     np.testing.assert_array_equal(
         layer.bits, pack(a + drawn_noise(len(LABELS), 40, (1, 0, 0)) >= 0)
     )
@@ -355,23 +321,33 @@ def test_prediction_is_by_image() -> None:
     np.testing.assert_array_equal(one_by_one, logits)
 
 
-def test_latent_weights_stay_clipped() -> None:
-    for bits in (8, 16, 32):
-        engine = create("deterministic", state_bits=bits)
-        for _ in range(20):
-            engine.train_batch(ENCODED, INDEX, LABELS, 1.0, 0.0)
-        for layer in engine.layers:
-            assert isinstance(layer.weights, LatentWeights)
-            largest = np.abs(layer.weights._latent.astype(np.float64)).max()
-            assert largest == (1 if bits == 32 else 32767)
+@pytest.mark.parametrize(
+    ("name", "changes", "largest"),
+    [
+        ("rowprop", {}, 127),
+        ("adam", {}, 1),
+        ("adam", {"state_bits": 16}, 32767),
+        ("adam", {"state_bits": 8}, 32767),
+    ],
+)
+def test_latent_weights_stay_clipped(name: str, changes: dict[str, Any], largest: int) -> None:
+    engine = create(name, **changes)
+    for _ in range(20):
+        engine.train_batch(ENCODED, INDEX, LABELS, 1.0, 0.0)
+    for layer in engine.layers:
+        assert np.abs(latent_of(layer).astype(np.float64)).max() == largest
 
 
-def test_bop_keeps_no_latent_weights() -> None:
-    engine = create("bop")
-    train(engine, 1)
-    layer = engine.layers[0]
-    assert isinstance(layer.weights, BopWeights)
-    assert layer.weights.weight_bytes() == 40 * -(-PIXELS // 8)
+def test_what_optimizers_keep_of_a_weight() -> None:
+    weights = 40 * padded(PIXELS)
+    bytes_of = {
+        "rowprop": (weights, 40 * 4),
+        "adam": (4 * weights, 8 * weights),
+        "bop": (40 * -(-PIXELS // 8), 4 * weights),
+    }
+    for name in OPTIMIZERS:
+        first = create(name).layers[0].weights
+        assert (first.weight_bytes(), first.state_bytes()) == bytes_of[name]
 
 
 @every_method
@@ -381,9 +357,14 @@ def test_the_memory_breakdown_counts_what_is_held(name: str) -> None:
     breakdown = engine.memory_breakdown(ENCODED, INDEX, LABELS)
     weights = 64 * padded(PIXELS) + CLASSES * padded(64)
     normalization = 2 * (96 * 2) * 4
-    state = {8: 2, 16: 4, 32: 8}
-    per_weight = 4 if name == "bop" else state[METHODS[name].state_bits or 32]
-    assert breakdown["optimizer_state"] == per_weight * weights + normalization
+    if METHODS[name].optimizer == "rowprop":
+        state = 4 * (64 + CLASSES)
+    else:
+        # Bop has one float32 per weight, Adam has two moments.
+        arrays = {"bop": "m", "adam": "mv"}[METHODS[name].optimizer]
+        held = engine.layers[0].weights.arrays()
+        state = sum(held[array].dtype.itemsize for array in arrays) * weights
+    assert breakdown["optimizer_state"] == state + normalization
     # Bits, statistics, and the sums, which are small here and kept.
     batch = len(LABELS)
     bits, sums = batch * (64 // 8 + 1), batch * (64 + 32) * 2
@@ -393,19 +374,23 @@ def test_the_memory_breakdown_counts_what_is_held(name: str) -> None:
     assert engine.parameter_count() == 64 * PIXELS + 64 * CLASSES + 2 * (64 + CLASSES)
 
 
-def test_phases_account_for_the_time_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock that moves on by 1 whenever it is read: no time of a step is in no phase."""
-    engine = create("deterministic")
-    readings = itertools.count()
-    monkeypatch.setattr("pipeline.engines.phases.time.perf_counter", lambda: float(next(readings)))
-    train(engine, 3)
-    read = next(readings)
-    seconds = engine.phase_seconds()
-    # From each step's first reading to its last.
-    assert sum(seconds.values()) == read - 3
-    assert seconds["data"] == 0
-    phases = ("forward", "backward", "normalization", "optimizer")
-    assert all(seconds[phase] >= 3 for phase in phases)
+def test_phases_account_for_the_time_of_a_step() -> None:
+    """The kernels' clock is the system's monotonic one: no time is counted twice."""
+    engine = create("deterministic", widths=(PIXELS, 200, 100, CLASSES), threads=2)
+    assert set(engine.phase_seconds().values()) == {0.0}
+    shares = []
+    for _ in range(20):
+        before, started = engine.phase_seconds(), time.monotonic()
+        train(engine, 3)
+        elapsed, after = time.monotonic() - started, engine.phase_seconds()
+        passed = {phase: after[phase] - before[phase] for phase in PHASES}
+        assert after.keys() == set(PHASES)
+        assert passed.pop("data") == 0
+        assert all(seconds > 0 for seconds in passed.values())
+        shares.append(sum(passed.values()) / elapsed)
+    assert max(shares) < 1.001
+    # What is left is Python's. A busy machine may pause some of the steps outside of the kernels.
+    assert max(shares) > 0.5
 
 
 def test_packed_training_never_imports_torch(project: Path) -> None:
