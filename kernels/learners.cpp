@@ -20,24 +20,28 @@ void pack_latent(Team team, Size size, const void* latent, Latent form, std::siz
 
 class RowProp final : public Learner {
  public:
-  RowProp(Size size, std::int8_t* latent, float* mean_square, float beta)
+  RowProp(Size size, optimizers::LatentWeights latent, float* mean_square, float beta)
       : size_(size), latent_(latent), mean_square_(mean_square), beta_(beta) {}
 
   void binarize(Team team, float noise, Draw draw, std::uint8_t* out) const override {
-    pack_latent(team, size_, latent_, Latent::bytes, 1, noise, draw, out);
+    pack_latent(team, size_, latent_.data, latent_.bits == 8 ? Latent::bytes : Latent::words,
+                bytes_of_weight(), noise, draw, out);
   }
 
   void update(const InstructionSet& set, Gradient gradient, std::size_t first, std::size_t count,
               const Rate& rate, Draw draw) override {
     const std::size_t padded = size_.padded();
-    set.optimizers->rowprop(latent_ + first * padded, mean_square_ + first, gradient,
+    char* latent = static_cast<char*>(latent_.data) + first * padded * bytes_of_weight();
+    set.optimizers->rowprop({latent, latent_.bits}, mean_square_ + first, gradient,
                             {rate.learning_rate, rate.correction_before, beta_, size_.columns},
                             padded, 0, count, draw, first);
   }
 
  private:
+  std::size_t bytes_of_weight() const { return static_cast<std::size_t>(latent_.bits / 8); }
+
   Size size_;
-  std::int8_t* latent_;
+  optimizers::LatentWeights latent_;
   float* mean_square_;
   float beta_;
 };
@@ -48,25 +52,17 @@ class Adam final : public Learner {
       : size_(size), state_(state), betas_(betas) {}
 
   void binarize(Team team, float noise, Draw draw, std::uint8_t* out) const override {
-    const bool real = state_.bits == 32;
-    pack_latent(team, size_, state_.weights, real ? Latent::real : Latent::words, bytes_of_weight(),
-                noise, draw, out);
+    pack_latent(team, size_, state_.weights, Latent::real, sizeof(float), noise, draw, out);
   }
 
   void update(const InstructionSet& set, Gradient gradient, std::size_t first, std::size_t count,
-              const Rate& rate, Draw draw) override {
-    const std::size_t padded = size_.padded(), moment = static_cast<std::size_t>(state_.bits / 8);
-    const auto at = [&](void* data, std::size_t bytes) -> void* {
-      return static_cast<char*>(data) + first * padded * bytes;
-    };
-    set.optimizers->adam({at(state_.weights, bytes_of_weight()), at(state_.m, moment),
-                          at(state_.v, moment), state_.bits},
-                         gradient, adam_step(betas_, rate, 1.0F), padded, 0, count, draw, first);
+              const Rate& rate, Draw) override {
+    const std::size_t at = first * size_.padded();
+    set.optimizers->adam({state_.weights + at, state_.m + at, state_.v + at}, gradient,
+                         adam_step(betas_, rate, 1.0F), size_.padded(), 0, count);
   }
 
  private:
-  std::size_t bytes_of_weight() const { return state_.bits == 32 ? 4 : 2; }
-
   Size size_;
   optimizers::State state_;
   Betas betas_;
@@ -103,8 +99,8 @@ optimizers::Adam adam_step(Betas betas, const Rate& rate, float limit) {
           rate.correction,     limit};
 }
 
-std::unique_ptr<Learner> make_rowprop(Size size, std::int8_t* latent, float* mean_square,
-                                      float beta) {
+std::unique_ptr<Learner> make_rowprop(Size size, optimizers::LatentWeights latent,
+                                      float* mean_square, float beta) {
   return std::make_unique<RowProp>(size, latent, mean_square, beta);
 }
 

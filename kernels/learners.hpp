@@ -44,11 +44,11 @@ struct Size {
   std::size_t padded() const { return panels_for(columns) * kPanel; }
 };
 
-// Latent weights of a byte, and a mean square per row. What all of these point to stays the caller's.
-std::unique_ptr<Learner> make_rowprop(Size size, std::int8_t* latent, float* mean_square,
-                                      float beta);
+// Latent weights of few bits, and a mean square per row. What all of these point to stays the caller's.
+std::unique_ptr<Learner> make_rowprop(Size size, optimizers::LatentWeights latent,
+                                      float* mean_square, float beta);
 
-// Latent weights, and two moments a weight.
+// Latent weights and two moments per weight in float32.
 std::unique_ptr<Learner> make_adam(Size size, optimizers::State state, Betas betas);
 
 // Bits, and the filtered gradient in float32.

@@ -22,24 +22,16 @@ struct Adam {
   float limit;
 };
 
-// Weights and the moments m and v, (rows, columns), in this many bits each:
-//   32  float32;
-//   16  weights in int16, in units of 2^-15; moments in bfloat16, of which m is rounded to nearest
-//       (ties away from 0);
-//    8  weights as for 16; moments in 8-bit floats (portable/optimizers.hpp).
-// What is rounded and not said to be rounded to nearest is rounded stochastically, for its steps can
-// be smaller than half a unit: with 16 bits of state to 1/256 of a unit, with 8 to 1/65536.
+// Weights and the moments m and v, (rows, columns), columns a multiple of 32.
 struct State {
-  void* weights;
-  void* m;
-  void* v;
-  int bits;
+  float* weights;
+  float* m;
+  float* v;
 };
 
-// Rows [begin, end) of all; begin is a multiple of 4. columns: a multiple of 32. first_row: of the
-// block that is passed, in the whole, a multiple of 4, for the random numbers.
+// Rows [begin, end) of all.
 using AdamStep = void (*)(State state, Gradient gradient, Adam adam, std::size_t columns,
-                          std::size_t begin, std::size_t end, Draw draw, std::size_t first_row);
+                          std::size_t begin, std::size_t end);
 
 // Bop (Helwegen et al. 2019, arXiv 1906.02107, algorithm 1): m = (1 - adaptivity) m +
 // adaptivity g; a weight flips where |m| > threshold and m has the weight's sign.
@@ -52,12 +44,12 @@ using BopStep = void (*)(std::uint8_t* bits, float* m, Gradient gradient, Bop bo
                          std::size_t columns, std::size_t padded, std::size_t begin,
                          std::size_t end);
 
-// RMSProp with one mean square a row, on latent weights of one byte, in units of 1/127: without a
-// square root, a division or a state of a weight's own. See docs/engine.md.
-//   w <- limited(round(w - rate g / sqrt(v / (1 - beta^steps))))
-//   v <- beta v + (1 - beta) mean(g^2)
-// v is that of the steps before, so that a weight can be updated as soon as its gradient is there;
-// the first step of all, which has none, only measures. Rounding is stochastic, to 1/256 of a unit.
+// RowProp: RMSProp with one mean square per row, for latent weights of few bits and without any other
+// state of a weight's own. Of every weight w with gradient g,
+//   w <- limited(w - rate g / sqrt(v / (1 - beta^steps))), rounded,
+//   v <- beta v + (1 - beta) mean(g^2), the mean over the row.
+// v is that of the steps before, so that a weight is updated as soon as its gradient is there; the
+// first step of all, which has none, only measures. See docs/engine.md.
 struct RowProp {
   float rate;
   float correction;  // sqrt(1 - beta^steps) of the steps before this one; 0 in the first
@@ -65,9 +57,18 @@ struct RowProp {
   std::size_t columns;  // those that count in the mean
 };
 
-// latent: (rows, padded), padded a multiple of 32. mean_square: v, (rows). Ranges as for Adam, of
-// which each begins at a multiple of 16.
-using RowPropStep = void (*)(std::int8_t* latent, float* mean_square, Gradient gradient,
+// Latent weights, (rows, padded), padded a multiple of 32, in so many bits each:
+//   16  int16 in units of 1/32767; a change is rounded to whole units;
+//    8  int8 in units of 1/127; a change is cut to 1/256 of a unit and rounded stochastically, for it
+//       can be far smaller than a unit.
+struct LatentWeights {
+  void* data;
+  int bits;
+};
+
+// mean_square: v, (rows). Rows [begin, end) of all; begin is a multiple of 16. first_row: of the block
+// that is passed, in the whole, a multiple of 16, for the random numbers.
+using RowPropStep = void (*)(LatentWeights latent, float* mean_square, Gradient gradient,
                              RowProp step, std::size_t padded, std::size_t begin, std::size_t end,
                              Draw draw, std::size_t first_row);
 

@@ -182,33 +182,5 @@ class PairOfRows {
   Random random_;
 };
 
-// Half as many: 8 bits for every element of rows 4 group to 4 group + 3, as the upper half of 16
-// whose lower half is that of their middle. Row 4 group + r takes byte r of column 8 w + i's word.
-class FourRows {
- public:
-  static constexpr std::size_t kRows = 4;
-
-  FourRows(Draw draw, std::size_t group, std::size_t panel)
-      : random_(philox(static_cast<std::uint32_t>(group * kCounters), static_cast<std::uint32_t>(panel),
-                      draw.step, draw.seed, draw.purpose)) {}
-
-  // For the columns of vector w in row r.
-  Words bits(std::size_t r, std::size_t w) const {
-    const Words word = random_.word[w];
-    const Words shifted = r == 0 ? word << 8 : word >> (8 * (r - 1));
-    return (shifted & all_bits(0xFF00)) | all_bits(0x80);
-  }
-
- private:
-  Random random_;
-};
-
-// No random numbers, for what is not rounded.
-struct NoRandom {
-  static constexpr std::size_t kRows = 2;
-  NoRandom(Draw, std::size_t, std::size_t) {}
-  Words bits(std::size_t, std::size_t) const { return all_bits(0); }
-};
-
 }  // namespace
 }  // namespace kernels

@@ -30,7 +30,7 @@ using RoundRows = void (*)(const float* matrix, std::size_t rows, std::size_t co
 // (-1, 1). latent: readable to a multiple of 32.
 enum class Latent {
   real,   // float32
-  words,  // int16 in units of 2^-15
+  words,  // int16 in units of 1/32767
   bytes,  // int8 in units of 1/127
 };
 using PackRow = void (*)(const void* latent, Latent form, std::size_t row, std::size_t columns,

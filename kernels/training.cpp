@@ -423,9 +423,9 @@ void Trainer::update_normalization(const Context& context) {
   const std::size_t rows = normalization_gradient_.size() / kPanel;
   const float no_limit = __builtin_inff();
   context.set.optimizers->adam(
-      {normalization_.parameters, normalization_.m, normalization_.v, 32},
+      {normalization_.parameters, normalization_.m, normalization_.v},
       {normalization_gradient_.data(), true, nullptr},
-      adam_step(options_.betas, context.step.rate, no_limit), kPanel, 0, rows, {0, 0, 0}, 0);
+      adam_step(options_.betas, context.step.rate, no_limit), kPanel, 0, rows);
 }
 
 // ---- time and memory --------------------------------------------------------------------------

@@ -106,6 +106,16 @@ inline NibbleRows check_nibbles(nb::handle object, const char* name, const Index
   return {{x.data, x.shape[1], rows.data, kernels::Form::nibbles}, rows.shape[0]};
 }
 
+// Latent weights of RowProp, int8 or int16, and their shape.
+inline kernels::optimizers::LatentWeights check_latent(nb::handle object, arrays::Shape& shape) {
+  const auto latent = arrays::check_any(object, "latent", 2, true);
+  if (!latent.holds<std::int8_t>() && !latent.holds<std::int16_t>()) {
+    throw nb::type_error("latent must be of type int8 or int16");
+  }
+  shape = latent.shape;
+  return {latent.data, static_cast<int>(latent.type.size * 8)};
+}
+
 void bind_packing(nb::module_& m);
 void bind_products(nb::module_& m);
 void bind_layers(nb::module_& m);

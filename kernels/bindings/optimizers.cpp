@@ -1,4 +1,5 @@
 // Optimizer steps for Python.
+#include "../learners.hpp"
 #include "common.hpp"
 
 namespace bindings {
@@ -24,9 +25,8 @@ Gradient check_gradient(nb::handle object, const arrays::Shape& shape,
   return gradient;
 }
 
-template <typename T>
-void* check_moment(nb::handle object, const char* name, const arrays::Shape& shape) {
-  const auto moment = check<T>(object, name, 2);
+float* check_moment(nb::handle object, const char* name, const arrays::Shape& shape) {
+  const auto moment = check<float>(object, name, 2);
   require(moment.shape, 0, shape[0], name);
   require(moment.shape, 1, shape[1], name);
   return moment.data;
@@ -41,34 +41,20 @@ void check_padded(std::size_t columns, const char* name) {
 
 void adam(nb::handle weights_object, nb::handle m_object, nb::handle v_object,
           nb::handle gradient_object, std::optional<nb::handle> factor, double beta1, double beta2,
-          float epsilon, float step_size, float correction, float limit, DrawTuple draw,
-          nb::handle first_row_object, nb::handle threads, const std::string& name) {
-  const auto weights = arrays::check_any(weights_object, "weights", 2, true);
-  const bool narrow = weights.holds<std::int16_t>();
-  if (!narrow && !weights.holds<float>()) {
-    throw nb::type_error("weights must be of type float32 or int16");
-  }
+          float epsilon, float step_size, float correction, float limit, nb::handle threads,
+          const std::string& name) {
+  const auto weights = check<float>(weights_object, "weights", 2);
   check_padded(weights.shape[1], "weights");
-  const std::size_t first_row = to_count(first_row_object, "first_row");
-  if (first_row % 4 != 0) throw nb::value_error("first_row must be a multiple of 4");
-  const auto any_m = arrays::check_any(m_object, "m", 2, true);
-  const int bits = !narrow ? 32 : any_m.holds<std::uint8_t>() ? 8 : 16;
-  const auto moment = [&](nb::handle object, const char* argument) {
-    if (bits == 32) return check_moment<float>(object, argument, weights.shape);
-    return bits == 16 ? check_moment<std::uint16_t>(object, argument, weights.shape)
-                      : check_moment<std::uint8_t>(object, argument, weights.shape);
-  };
-  const State state{weights.data, moment(m_object, "m"), moment(v_object, "v"), bits};
+  const State state{weights.data, check_moment(m_object, "m", weights.shape),
+                    check_moment(v_object, "v", weights.shape)};
   const Gradient gradient = check_gradient(gradient_object, weights.shape, factor);
-  const auto single = [](double x) { return static_cast<float>(x); };
-  const kernels::optimizers::Adam step{single(beta1), single(1 - beta1), single(beta2),
-                                       single(1 - beta2), epsilon, step_size, correction, limit};
+  const kernels::optimizers::Adam step = kernels::adam_step(
+      {beta1, beta2, epsilon}, {0, step_size, correction, 0}, limit);
   const auto* optimizers = chosen(name).optimizers;
   const int team = checked_team(threads, weights.shape[0] * weights.shape[1], kernels::kWeightsLearnt);
   nb::gil_scoped_release unlocked;
-  kernels::for_each_part(weights.shape[0], 4, team, [&](std::size_t begin, std::size_t end) {
-    optimizers->adam(state, gradient, step, weights.shape[1], begin, end, to_draw(draw),
-                     first_row);
+  kernels::for_each_part(weights.shape[0], 1, team, [&](std::size_t begin, std::size_t end) {
+    optimizers->adam(state, gradient, step, weights.shape[1], begin, end);
   });
 }
 
@@ -76,24 +62,24 @@ void rowprop(nb::handle latent_object, nb::handle mean_square_object, nb::handle
              std::optional<nb::handle> factor, nb::handle columns_object, float rate,
              float correction, float beta, DrawTuple draw, nb::handle first_row_object,
              nb::handle threads, const std::string& name) {
-  const auto latent = check<std::int8_t>(latent_object, "latent", 2);
-  check_padded(latent.shape[1], "latent");
+  arrays::Shape shape;
+  const auto latent = check_latent(latent_object, shape);
+  check_padded(shape[1], "latent");
   const std::size_t columns = to_count(columns_object, "columns");
-  if (columns == 0 || columns > latent.shape[1]) {
+  if (columns == 0 || columns > shape[1]) {
     throw nb::value_error("columns does not fit latent");
   }
   const std::size_t first_row = to_count(first_row_object, "first_row");
   if (first_row % 16 != 0) throw nb::value_error("first_row must be a multiple of 16");
   const auto mean_square = check<float>(mean_square_object, "mean_square", 1);
-  require(mean_square.shape, 0, latent.shape[0], "mean_square");
-  const Gradient gradient = check_gradient(gradient_object, latent.shape, factor);
+  require(mean_square.shape, 0, shape[0], "mean_square");
+  const Gradient gradient = check_gradient(gradient_object, shape, factor);
   const kernels::optimizers::RowProp step{rate, correction, beta, columns};
   const auto* optimizers = chosen(name).optimizers;
-  const int team =
-      checked_team(threads, latent.shape[0] * latent.shape[1], kernels::kWeightsLearnt);
+  const int team = checked_team(threads, shape[0] * shape[1], kernels::kWeightsLearnt);
   nb::gil_scoped_release unlocked;
-  kernels::for_each_part(latent.shape[0], 16, team, [&](std::size_t begin, std::size_t end) {
-    optimizers->rowprop(latent.data, mean_square.data, gradient, step, latent.shape[1], begin, end,
+  kernels::for_each_part(shape[0], 16, team, [&](std::size_t begin, std::size_t end) {
+    optimizers->rowprop(latent, mean_square.data, gradient, step, shape[1], begin, end,
                         to_draw(draw), first_row);
   });
 }
@@ -123,20 +109,18 @@ void bop(nb::handle bits_object, nb::handle m_object, nb::handle gradient_object
 void bind_optimizers(nb::module_& m) {
   m.def("adam", &adam, "weights"_a, "m"_a, "v"_a, "gradient"_a, "factor"_a, nb::kw_only(),
         "beta1"_a, "beta2"_a, "epsilon"_a, "step_size"_a, "correction"_a, "limit"_a,
-        "draw"_a = DrawTuple{0, 0, 0}, "first_row"_a = 0, "threads"_a = 1,
-        "instruction_set"_a = "",
+        "threads"_a = 1, "instruction_set"_a = "",
         "An Adam step in place, then clipping to [-limit, limit]. weights, m, v: (rows, columns)\n"
-        "float32; or weights int16 in units of 2^-15 and moments bfloat16 as uint16, or in\n"
-        "8-bit floats as uint8. gradient: int32 or float32,\n"
-        "times factor, (rows) float32 or None. step_size: the learning rate over 1 - beta1^t;\n"
-        "correction: 1 / sqrt(1 - beta2^t).");
+        "float32. gradient: int32 or float32, times factor, (rows) float32 or None. step_size: the\n"
+        "learning rate over 1 - beta1^t; correction: 1 / sqrt(1 - beta2^t).");
   m.def("rowprop", &rowprop, "latent"_a, "mean_square"_a, "gradient"_a, "factor"_a, "columns"_a,
         nb::kw_only(), "rate"_a, "correction"_a, "beta"_a, "draw"_a = DrawTuple{0, 0, 0},
         "first_row"_a = 0, "threads"_a = 1, "instruction_set"_a = "",
-        "An RMSProp step in place with one mean square per row, on latent, (rows, padded) int8 in\n"
-        "units of 1/127, then clipping to [-127, 127]. mean_square: (rows) float32, of the steps\n"
-        "before. gradient: int32 or float32, times factor, (rows) float32 or None. columns: those\n"
-        "that count in the mean. correction: sqrt(1 - beta^steps) of the steps before.");
+        "An RMSProp step in place with one mean square per row, then clipping to [-1, 1]. latent:\n"
+        "(rows, padded) int8 in units of 1/127, rounded stochastically, or int16 in units of\n"
+        "1/32767. mean_square: (rows) float32, of the steps before. gradient: int32 or float32,\n"
+        "times factor, (rows) float32 or None. columns: those that count in the mean. correction:\n"
+        "sqrt(1 - beta^steps) of the steps before.");
   m.def("bop", &bop, "bits"_a, "m"_a, "gradient"_a, "factor"_a, "columns"_a, nb::kw_only(),
         "adaptivity"_a, "threshold"_a, "threads"_a = 1, "instruction_set"_a = "",
         "A Bop step in place: m, (rows, padded) float32, filters the gradient, and weight bits,\n"

@@ -92,7 +92,7 @@ void bind_packing(nb::module_& m) {
   m.def("pack_latent", &pack_latent, "latent"_a, "columns"_a, nb::kw_only(), "noise"_a = 0.0F,
         "draw"_a = DrawTuple{0, 0, 0}, "threads"_a = 1, "instruction_set"_a = "",
         "Pack the signs of latent + noise u, u uniform in (-1, 1): (rows, padded) float32,\n"
-        "int16 in units of 2^-15 or int8 in units of 1/127, to (rows, ceil(columns / 8)) uint8.\n"
+        "int16 in units of 1/32767 or int8 in units of 1/127, to (rows, ceil(columns / 8)) uint8.\n"
         "padded is a multiple of 32.\n"
         "draw: (seed, purpose, step) of the random numbers.");
   m.def("interleave", &interleave, "rows"_a, nb::kw_only(), "threads"_a = 1,

@@ -29,9 +29,8 @@ Size check_size(const arrays::Shape& shape, nb::handle columns_object, const cha
   return size;
 }
 
-template <typename T>
-T* check_like(nb::handle object, const char* name, const arrays::Shape& shape) {
-  const auto array = check<T>(object, name, 2);
+float* check_like(nb::handle object, const char* name, const arrays::Shape& shape) {
+  const auto array = check<float>(object, name, 2);
   require(array.shape, 0, shape[0], name);
   require(array.shape, 1, shape[1], name);
   return array.data;
@@ -39,32 +38,22 @@ T* check_like(nb::handle object, const char* name, const arrays::Shape& shape) {
 
 BoundLearner rowprop(const nb::object& latent_object, const nb::object& mean_square_object,
                      nb::handle columns, float beta) {
-  const auto latent = check<std::int8_t>(latent_object, "latent", 2);
-  const Size size = check_size(latent.shape, columns, "latent");
+  arrays::Shape shape;
+  const auto latent = check_latent(latent_object, shape);
+  const Size size = check_size(shape, columns, "latent");
   const auto mean_square = check<float>(mean_square_object, "mean_square", 1);
   require(mean_square.shape, 0, size.rows, "mean_square");
-  return {kernels::make_rowprop(size, latent.data, mean_square.data, beta), size,
+  return {kernels::make_rowprop(size, latent, mean_square.data, beta), size,
           {latent_object, mean_square_object}};
 }
 
 BoundLearner adam(const nb::object& latent_object, const nb::object& m_object,
                   const nb::object& v_object, nb::handle columns, double beta1, double beta2,
                   float epsilon) {
-  const auto latent = arrays::check_any(latent_object, "latent", 2, true);
-  const bool narrow = latent.holds<std::int16_t>();
-  if (!narrow && !latent.holds<float>()) {
-    throw nb::type_error("latent must be of type float32 or int16");
-  }
+  const auto latent = check<float>(latent_object, "latent", 2);
   const Size size = check_size(latent.shape, columns, "latent");
-  const int bits = !narrow ? 32
-                   : arrays::check_any(m_object, "m", 2, true).holds<std::uint8_t>() ? 8 : 16;
-  const auto moment = [&](nb::handle object, const char* name) -> void* {
-    if (bits == 32) return check_like<float>(object, name, latent.shape);
-    if (bits == 16) return check_like<std::uint16_t>(object, name, latent.shape);
-    return check_like<std::uint8_t>(object, name, latent.shape);
-  };
-  const kernels::optimizers::State state{latent.data, moment(m_object, "m"), moment(v_object, "v"),
-                                         bits};
+  const kernels::optimizers::State state{latent.data, check_like(m_object, "m", latent.shape),
+                                         check_like(v_object, "v", latent.shape)};
   return {kernels::make_adam(size, state, {beta1, beta2, epsilon}), size,
           {latent_object, m_object, v_object}};
 }
@@ -193,12 +182,12 @@ void bind_training(nb::module_& m) {
   nb::class_<BoundLearner>(m, "Learner", "A layer's binary weights, and how they learn.");
   m.def("rowprop_learner", &rowprop, "latent"_a, "mean_square"_a, "columns"_a, nb::kw_only(),
         "beta"_a,
-        "Latent weights, (rows, columns padded) int8 in units of 1/127, that learn as `rowprop`\n"
-        "says. mean_square: (rows) float32. The arrays stay the caller's, and change.");
+        "Latent weights, (rows, columns padded) int8 or int16, that learn as `rowprop` says.\n"
+        "mean_square: (rows) float32. The arrays stay the caller's, and change.");
   m.def("adam_learner", &adam, "latent"_a, "m"_a, "v"_a, "columns"_a, nb::kw_only(), "beta1"_a,
         "beta2"_a, "epsilon"_a,
-        "Latent weights, (rows, columns padded), and moments that learn as `adam` says, clipped at\n"
-        "1. The arrays stay the caller's, and change.");
+        "Latent weights, (rows, columns padded) float32, and moments that learn as `adam` says,\n"
+        "clipped at 1. The arrays stay the caller's, and change.");
   m.def("bop_learner", &bop, "bits"_a, "m"_a, "columns"_a, nb::kw_only(), "adaptivity"_a,
         "threshold"_a,
         "Weight bits, (rows, ceil(columns / 8)) uint8, that learn as `bop` says. m: (rows, columns\n"

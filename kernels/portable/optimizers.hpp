@@ -1,8 +1,6 @@
 // Optimizer steps over vectors of weights, for every instruction set.
 #pragma once
 
-#include <type_traits>
-
 #include "../byte_weights.hpp"
 #include "../optimizers.hpp"
 
@@ -10,84 +8,6 @@ namespace kernels::optimizers {
 namespace {
 
 constexpr std::size_t kGroups = kPanel / kLanes;
-
-struct Real {
-  using Weight = float;
-  using Moment = float;
-  using Random = NoRandom;
-  static constexpr float kUnits = 1.0F;
-  static constexpr float kMaxWeight = __builtin_inff();
-  static Floats weight(const float* p) { return read<Floats>(p); }
-  static Floats m(const float* p) { return read<Floats>(p); }
-  static Floats v(const float* p) { return read<Floats>(p); }
-  static void put_weight(float* p, Floats w, Words) { store(p, w); }
-  static void put_m(float* p, Floats m, Words) { store(p, m); }
-  static void put_v(float* p, Floats v, Words) { store(p, v); }
-};
-
-// Weights in int16, in units of 2^-15.
-struct NarrowWeight {
-  using Weight = std::int16_t;
-  static constexpr float kUnits = 32768.0F;
-  static constexpr float kMaxWeight = kUnits - 1;
-
-  static Floats weight(const std::int16_t* p) { return read_floats(p); }
-  // From multiples of 2^-16 units, with 16 random bits.
-  static void put_weight(std::int16_t* p, Floats w, Words random) {
-    const Ints fine = to_int(w * all(65536.0F));
-    store_int16(p, (fine + reinterpret_cast<Ints>(random)) >> 16);
-  }
-};
-
-// Moments in bfloat16.
-struct Narrow : NarrowWeight {
-  using Random = FourRows;
-  using Moment = std::uint16_t;
-  static Floats m(const std::uint16_t* p) { return reinterpret_cast<Floats>(read_ints(p) << 16); }
-  static Floats v(const std::uint16_t* p) { return m(p); }
-  static void put_m(std::uint16_t* p, Floats m, Words) {
-    store_uint16(p, (reinterpret_cast<Words>(m) + all_bits(0x8000)) >> 16);
-  }
-  static void put_v(std::uint16_t* p, Floats v, Words random) {
-    store_uint16(p, (reinterpret_cast<Words>(v) + random) >> 16);
-  }
-};
-
-// Moments in 8 bits: m has a sign, 5 bits of exponent and 2 of fraction, and reaches from 2^-31 to
-// 1.75; v, without a sign, has 6 bits of exponent and reaches from 2^-63. Both are the top of a
-// float32 whose exponent is shifted, and both are rounded stochastically.
-struct Tiny : NarrowWeight {
-  // The relative step of v, 1 - beta2, is a few thousandths of its unit: 8 bits would not do.
-  using Random = PairOfRows;
-  using Moment = std::uint8_t;
-  static constexpr unsigned kDropped = 21;
-  static constexpr std::uint32_t kShiftM = 96U << 23;
-  static constexpr std::uint32_t kShiftV = 64U << 23;
-
-  static Floats m(const std::uint8_t* p) {
-    const Words code = read_ints(p), size = code & all_bits(127);
-    const Words bits = ((size << kDropped) + all_bits(kShiftM)) | ((code & all_bits(128)) << 24);
-    return where(reinterpret_cast<Ints>(size) == 0, all(0.0F), reinterpret_cast<Floats>(bits));
-  }
-  static Floats v(const std::uint8_t* p) {
-    return reinterpret_cast<Floats>((read_ints(p) << kDropped) + all_bits(kShiftV));
-  }
-  static Words code(Floats size, std::uint32_t shift, std::int32_t max, Words random) {
-    // Below the smallest the difference is negative; so is its shifted sum, or it becomes 0.
-    const Ints above = reinterpret_cast<Ints>(size) - static_cast<std::int32_t>(shift);
-    const Ints rounded = (above + reinterpret_cast<Ints>(random << 5)) >> kDropped;
-    const Ints positive = rounded > 0 ? rounded : Ints{};
-    const Ints limit = Ints{} + max;
-    return reinterpret_cast<Words>(positive < limit ? positive : limit);
-  }
-  static void put_m(std::uint8_t* p, Floats m, Words random) {
-    const Words sign = (reinterpret_cast<Words>(m) >> 24) & all_bits(128);
-    store_uint8(p, code(absolute(m), kShiftM, 127, random) | sign);
-  }
-  static void put_v(std::uint8_t* p, Floats v, Words random) {
-    store_uint8(p, code(v, kShiftV, 255, random));
-  }
-};
 
 Floats gradient_at(Gradient gradient, std::size_t at, float factor) {
   const Floats g = gradient.real ? read<Floats>(static_cast<const float*>(gradient.data) + at)
@@ -99,91 +19,77 @@ float factor_of(Gradient gradient, std::size_t row) {
   return gradient.factor == nullptr ? 1.0F : gradient.factor[row];
 }
 
-// The constants of a step, a copy a lane; weights count in their form's units.
-struct Step {
-  Floats beta1, rest1, beta2, rest2, epsilon, step_size, correction, limit;
-
-  Step(const Adam& adam, float units, float max_weight)
-      : beta1(all(adam.beta1)),
-        rest1(all(adam.rest1)),
-        beta2(all(adam.beta2)),
-        rest2(all(adam.rest2)),
-        epsilon(all(adam.epsilon)),
-        step_size(all(adam.step_size * units)),
-        correction(all(adam.correction)),
-        limit(all(adam.limit * units < max_weight ? adam.limit * units : max_weight)) {}
-};
-
-template <typename Form>
-void update(typename Form::Weight* weight, typename Form::Moment* m_at,
-            typename Form::Moment* v_at, Floats g, const Step& step, Words random) {
-  const Floats m = step.beta1 * Form::m(m_at) + step.rest1 * g;
-  const Floats v = step.beta2 * Form::v(v_at) + step.rest2 * g * g;
-  const Floats size = square_root(v) * step.correction + step.epsilon;
-  const Floats w = Form::weight(weight) - step.step_size * m / size;
-  Form::put_weight(weight, limited(w, step.limit), random);
-  Form::put_m(m_at, m, random);
-  Form::put_v(v_at, v, random);
-}
-
-template <typename Form>
-void adam_rows(State state, Gradient gradient, const Adam& adam, std::size_t columns,
-               std::size_t begin, std::size_t end, Draw draw, std::size_t first_row) {
-  auto* weights = static_cast<typename Form::Weight*>(state.weights);
-  auto* m = static_cast<typename Form::Moment*>(state.m);
-  auto* v = static_cast<typename Form::Moment*>(state.v);
-  const Step step(adam, Form::kUnits, Form::kMaxWeight);
-  using Random = typename Form::Random;
-  for (std::size_t row = begin; row < end; row += Random::kRows) {
-    for (std::size_t panel = 0; panel * kPanel < columns; ++panel) {
-      const Random random(draw, (first_row + row) / Random::kRows, panel);
-#pragma GCC unroll 4
-      for (std::size_t r = 0; r < Random::kRows; ++r) {
-        if (row + r >= end) break;
-        const float factor = factor_of(gradient, row + r);
-#pragma GCC unroll 4
-        for (std::size_t w = 0; w < kGroups; ++w) {
-          const std::size_t at = (row + r) * columns + panel * kPanel + w * kLanes;
-          update<Form>(weights + at, m + at, v + at, gradient_at(gradient, at, factor), step,
-                       random.bits(r, w));
-        }
-      }
+void adam(State state, Gradient gradient, Adam adam, std::size_t columns, std::size_t begin,
+          std::size_t end) {
+  const Floats beta1 = all(adam.beta1), rest1 = all(adam.rest1), beta2 = all(adam.beta2),
+               rest2 = all(adam.rest2), epsilon = all(adam.epsilon),
+               step_size = all(adam.step_size), correction = all(adam.correction),
+               limit = all(adam.limit);
+  for (std::size_t row = begin; row < end; ++row) {
+    const float factor = factor_of(gradient, row);
+    for (std::size_t at = row * columns; at < (row + 1) * columns; at += kLanes) {
+      const Floats g = gradient_at(gradient, at, factor);
+      const Floats m = beta1 * read<Floats>(state.m + at) + rest1 * g;
+      const Floats v = beta2 * read<Floats>(state.v + at) + rest2 * g * g;
+      const Floats size = square_root(v) * correction + epsilon;
+      const Floats w = read<Floats>(state.weights + at) - step_size * m / size;
+      store(state.weights + at, limited(w, limit));
+      store(state.m + at, m);
+      store(state.v + at, v);
     }
   }
 }
 
-void adam(State state, Gradient gradient, Adam adam, std::size_t columns, std::size_t begin,
-          std::size_t end, Draw draw, std::size_t first_row) {
-  auto* rows = adam_rows<Real>;
-  if (state.bits == 16) rows = adam_rows<Narrow>;
-  if (state.bits == 8) rows = adam_rows<Tiny>;
-  rows(state, gradient, adam, columns, begin, end, draw, first_row);
-}
+// Latent weights of a byte, in units of 1/127: a change is cut to 1/256 of a unit, and rounded
+// stochastically.
+struct ByteWeights {
+  using Weight = std::int8_t;
+  static constexpr bool kDraws = true;
+  static constexpr float kChangeUnits = kMaxByte * static_cast<float>(1 << kFractionBits);
 
-// Latent weights in a byte: their unit, and the fractions of it that a change is cut to.
-constexpr float kByteUnits = kMaxByte;
-constexpr float kFractions = 1 << kFractionBits;
-// A change of more would leave 16 bits together with what rounds it.
-constexpr float kMaxChange = kMaxByte * kFractions;
+  static void move(std::int8_t* weights, const Ints (&change)[kGroups], const RandomBytes& random,
+                   std::size_t row) {
+    move_bytes(weights, change, random, row);
+  }
+};
+
+// Latent weights of two bytes, in units of 1/32767: a change is rounded to whole units.
+struct WordWeights {
+  using Weight = std::int16_t;
+  static constexpr bool kDraws = false;
+  static constexpr std::int32_t kMaxWord = 32767;
+  static constexpr float kChangeUnits = kMaxWord;
+
+  static void move(std::int16_t* weights, const Ints (&change)[kGroups], const RandomBytes&,
+                   std::size_t) {
+    const Ints most = Ints{} + kMaxWord;
+    for (std::size_t w = 0; w < kGroups; ++w) {
+      std::int16_t* at = weights + w * kLanes;
+      const Ints sum = read_ints(at) - change[w];
+      const Ints below = sum < most ? sum : most;
+      store_int16(at, below > -most ? below : -most);
+    }
+  }
+};
+
 // Random numbers are made for so many panels at once, which fit the first-level cache.
 constexpr std::size_t kPanelsOfChunk = 32;
 
-// Fractions of a unit per unit of the gradient, before its factor.
-float fractions_per(RowProp step, float mean_square, float factor) {
+// Units of a change per unit of the gradient, before its factor.
+float units_per(RowProp step, float units, float mean_square, float factor) {
   const float deviation = __builtin_sqrtf(mean_square);
   if (!(deviation > 0)) return 0;
-  return step.rate * kByteUnits * kFractions * step.correction / deviation * factor;
+  return step.rate * units * step.correction / deviation * factor;
 }
 
 // Panels [first, last) of a row. A lane's sum of squares is of its columns alone, in their order: the
 // same for any width of a register.
-template <bool Real>
-void rowprop_row(std::int8_t* latent, const void* gradient, float fractions, std::size_t columns,
-                 std::size_t first, std::size_t last, const RandomBytes* random, std::size_t row,
-                 Floats (&sums)[kGroups]) {
-  using Number = std::conditional_t<Real, float, std::int32_t>;
-  const auto* numbers = static_cast<const Number*>(gradient);
-  const Floats scale = all(fractions), limit = all(kMaxChange);
+template <typename Form, typename Number>
+void rowprop_row(typename Form::Weight* latent, const Number* gradient, float units,
+                 std::size_t columns, std::size_t first, std::size_t last,
+                 const RandomBytes* random, std::size_t row, Floats (&sums)[kGroups]) {
+  // A change of more would not fit 16 bits, and crosses half of the range anyway.
+  const Floats scale = all(units), limit = all(Form::kChangeUnits);
   // A copy: for all that the compiler knows, a store of bytes changes what is passed.
   Floats squares[kGroups];
   for (std::size_t w = 0; w < kGroups; ++w) squares[w] = sums[w];
@@ -194,10 +100,10 @@ void rowprop_row(std::int8_t* latent, const void* gradient, float fractions, std
     Ints change[kGroups];
 #pragma GCC unroll 8
     for (std::size_t w = 0; w < kGroups; ++w) {
-      g[w] = read_floats(numbers + panel * kPanel + w * kLanes);
+      g[w] = read_floats(gradient + panel * kPanel + w * kLanes);
       change[w] = to_int(limited(g[w] * scale, limit));
     }
-    move_bytes(latent + panel * kPanel, change, random[panel - first], row);
+    Form::move(latent + panel * kPanel, change, random[panel - first], row);
     const auto left = static_cast<std::int32_t>(columns - panel * kPanel);
 #pragma GCC unroll 8
     for (std::size_t w = 0; w < kGroups; ++w) {
@@ -211,11 +117,11 @@ void rowprop_row(std::int8_t* latent, const void* gradient, float fractions, std
   for (std::size_t w = 0; w < kGroups; ++w) sums[w] = squares[w];
 }
 
-void rowprop(std::int8_t* latent, float* mean_square, Gradient gradient, RowProp step,
-             std::size_t padded, std::size_t begin, std::size_t end, Draw draw,
-             std::size_t first_row) {
+template <typename Form>
+void rowprop_rows(void* latent, float* mean_square, Gradient gradient, RowProp step,
+                  std::size_t padded, std::size_t begin, std::size_t end, Draw draw,
+                  std::size_t first_row) {
   constexpr std::size_t kRows = RandomBytes::kRows;
-  const auto row_of = gradient.real ? rowprop_row<true> : rowprop_row<false>;
   const std::size_t panels = padded / kPanel;
   for (std::size_t row = begin; row < end; row += kRows) {
     const std::size_t rows = end - row < kRows ? end - row : kRows;
@@ -223,15 +129,23 @@ void rowprop(std::int8_t* latent, float* mean_square, Gradient gradient, RowProp
     for (std::size_t first = 0; first < panels; first += kPanelsOfChunk) {
       const std::size_t last = panels - first < kPanelsOfChunk ? panels : first + kPanelsOfChunk;
       RandomBytes random[kPanelsOfChunk];
-      for (std::size_t panel = first; panel < last; ++panel) {
+      for (std::size_t panel = first; Form::kDraws && panel < last; ++panel) {
         random[panel - first].draw(draw, (first_row + row) / kRows, panel);
       }
       for (std::size_t r = 0; r < rows; ++r) {
         const std::size_t at = (row + r) * padded;
-        const float fractions =
-            fractions_per(step, mean_square[row + r], factor_of(gradient, row + r));
-        row_of(latent + at, static_cast<const char*>(gradient.data) + at * 4, fractions,
-               step.columns, first, last, random, r, squares[r]);
+        const float units = units_per(step, Form::kChangeUnits, mean_square[row + r],
+                                      factor_of(gradient, row + r));
+        auto* weights = static_cast<typename Form::Weight*>(latent) + at;
+        const auto run = [&]<typename Number>(const Number* numbers) {
+          rowprop_row<Form>(weights, numbers + at, units, step.columns, first, last, random, r,
+                            squares[r]);
+        };
+        if (gradient.real) {
+          run(static_cast<const float*>(gradient.data));
+        } else {
+          run(static_cast<const std::int32_t*>(gradient.data));
+        }
       }
     }
     for (std::size_t r = 0; r < rows; ++r) {
@@ -243,6 +157,13 @@ void rowprop(std::int8_t* latent, float* mean_square, Gradient gradient, RowProp
       mean_square[row + r] = static_cast<float>(old + (1.0 - step.beta) * (mean - old));
     }
   }
+}
+
+void rowprop(LatentWeights latent, float* mean_square, Gradient gradient, RowProp step,
+             std::size_t padded, std::size_t begin, std::size_t end, Draw draw,
+             std::size_t first_row) {
+  const auto rows = latent.bits == 8 ? rowprop_rows<ByteWeights> : rowprop_rows<WordWeights>;
+  rows(latent.data, mean_square, gradient, step, padded, begin, end, draw, first_row);
 }
 
 void bop(std::uint8_t* bits, float* m_at, Gradient gradient, Bop bop, std::size_t columns,

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kGroups = kPanel / kLanes;
 // Latent weights in 16 and in 8 bits are multiples of these.
-constexpr float kWordUnit = 1.0F / 32768.0F;
+constexpr float kWordUnit = 1.0F / 32767.0F;
 constexpr float kByteUnit = 1.0F / 127.0F;
 
 // Integers are rounded from multiples of 2^-16, and with 16 random bits: a number of units plus a

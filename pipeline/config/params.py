@@ -150,7 +150,7 @@ class PackedMethod(_Method):
     Attributes:
         gradient_bits: of the gradients in the backward pass's products; 32 is exact.
         optimizer: of the binary weights: see `engines.packed.weights`.
-        state_bits: of latent weights and of each of Adam's moments; 8 holds the weights in 16.
+        latent_bits: of RowProp's latent weights. Adam's are float32, as its moments are.
         latent_range: as in `TorchMethod`.
         bop_adaptivity: gamma of Bop (arXiv 1906.02107).
         bop_threshold: tau of Bop.
@@ -163,7 +163,7 @@ class PackedMethod(_Method):
     pixel_bits: Annotated[int, Field(ge=1, le=4)]
     gradient_bits: Literal[2, 4, 8, 32]
     optimizer: Literal["rowprop", "adam", "bop"]
-    state_bits: Literal[8, 16, 32] | None = None
+    latent_bits: Literal[8, 16] | None = None
     latent_range: Annotated[float, Field(gt=0, le=1)] | None = None
     bop_adaptivity: Annotated[float, Field(gt=0, le=1)] | None = None
     bop_threshold: Annotated[float, Field(ge=0)] | None = None
@@ -172,7 +172,7 @@ class PackedMethod(_Method):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         owners = {
-            "state_bits": ["adam"],
+            "latent_bits": ["rowprop"],
             "latent_range": ["rowprop", "adam"],
             "bop_adaptivity": ["bop"],
             "bop_threshold": ["bop"],

@@ -16,10 +16,6 @@ from pipeline.config.params import PackedMethod
 from pipeline.engines.packed.encoding import padded
 from pipeline.engines.packed.rate import BETA1, BETA2, EPSILON
 
-# Latent weights of one byte lie in [-MAX_BYTE, MAX_BYTE], those of two in [-MAX_WORD, MAX_WORD].
-MAX_BYTE = 2**7 - 1
-MAX_WORD = 2**15 - 1
-
 
 class BinaryWeights(Protocol):
     """Wb, (N, K), and how it learns."""
@@ -59,17 +55,20 @@ def create_weights(
 
 
 class RowPropWeights:
-    """Latent weights of one byte, (N, K padded) in units of 1/127, and nothing else per weight.
+    """Latent weights of one or two bytes, (N, K padded), and nothing else per weight.
 
-    RowProp is RMSProp with one mean square per row of weights: see docs/engine.md.
+    They are integers, in units of 1/127 or 1/32767. RowProp is RMSProp with one mean square per
+    row of weights: see docs/engine.md.
     """
 
     def __init__(
         self, method: PackedMethod, inputs: int, outputs: int, generator: np.random.Generator
     ) -> None:
+        number = np.int8 if method.latent_bits == 8 else np.int16
         self._columns = inputs
-        self._latent = own_memory((outputs, padded(inputs)), np.int8)
-        for row, uniform in _initial_rows(self._latent, method, inputs, generator, MAX_BYTE):
+        self._latent = own_memory((outputs, padded(inputs)), number)
+        largest = np.iinfo(number).max
+        for row, uniform in _initial_rows(self._latent, method, inputs, generator, largest):
             row[:] = np.rint(uniform)
         self._mean_square = np.zeros(outputs, np.float32)
 
@@ -96,27 +95,17 @@ class RowPropWeights:
 
 
 class AdamWeights:
-    """Latent weights in [-1, 1], (N, K padded), with Adam's two moments.
-
-    With state_bits 16 a weight is an int16 in units of 2^-15 and the moments are bfloat16; with
-    8 the weights are the same and the moments are floats of 8 bits.
-    """
+    """Latent weights in [-1, 1], (N, K padded), and Adam's two moments, all float32."""
 
     def __init__(
         self, method: PackedMethod, inputs: int, outputs: int, generator: np.random.Generator
     ) -> None:
-        # Params has checked that it is there: see `PackedMethod`.
-        assert method.state_bits is not None
         self._columns = inputs
         shape = (outputs, padded(inputs))
-        narrow = method.state_bits < 32
-        self._latent = own_memory(shape, np.int16 if narrow else np.float32)
-        scale = MAX_WORD if narrow else 1
-        for row, uniform in _initial_rows(self._latent, method, inputs, generator, scale):
+        self._latent = own_memory(shape, np.float32)
+        for row, uniform in _initial_rows(self._latent, method, inputs, generator, 1):
             row[:] = uniform
-        moments: dict[int, type[np.generic]] = {8: np.uint8, 16: np.uint16, 32: np.float32}
-        moment = moments[method.state_bits]
-        self._m, self._v = own_memory(shape, moment), own_memory(shape, moment)
+        self._m, self._v = own_memory(shape, np.float32), own_memory(shape, np.float32)
 
     def learner(self) -> kernels.Learner:
         """See `BinaryWeights`."""
