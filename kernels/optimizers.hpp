@@ -58,7 +58,7 @@ struct RowProp {
 };
 
 // Latent weights, (rows, padded), padded a multiple of 32, in so many bits each:
-//   16  int16 in units of 1/32767; a change is rounded to whole units;
+//   16  int16 in units of 1/32767; a change is cut to whole units;
 //    8  int8 in units of 1/127; a change is cut to 1/256 of a unit and rounded stochastically, for it
 //       can be far smaller than a unit.
 struct LatentWeights {

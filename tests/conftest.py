@@ -36,30 +36,30 @@ IDX_NAMES = {
 ROOT = Path(__file__).parents[1]
 
 
-# By optimizer, the keys of a packed method that are its own.
+# What a packed method says of its weights, for each form that they have in training.
 OPTIMIZERS: dict[str, dict[str, object]] = {
-    "rowprop": {"latent_range": 0.5},
-    "adam": {"latent_range": 0.5, "state_bits": 32},
-    "bop": {"bop_adaptivity": 0.01, "bop_threshold": 1e-4},
+    "rowprop16": {"optimizer": "rowprop", "latent_bits": 16, "latent_range": 0.5},
+    "rowprop8": {"optimizer": "rowprop", "latent_bits": 8, "latent_range": 0.5},
+    "adam": {"optimizer": "adam", "latent_range": 0.5},
+    "bop": {"optimizer": "bop", "bop_adaptivity": 0.01, "bop_threshold": 1e-4},
 }
 
 
-def with_optimizer(recipe: Mapping[str, object], optimizer: str) -> dict[str, object]:
-    """Return a packed method's recipe with another optimizer, whichever it has."""
-    theirs = {"optimizer"}.union(*OPTIMIZERS.values())
-    kept = {key: value for key, value in recipe.items() if key not in theirs}
-    return {**kept, "optimizer": optimizer, **OPTIMIZERS[optimizer]}
+def with_optimizer(recipe: Mapping[str, object], name: str) -> dict[str, object]:
+    """Return a packed method's recipe with one of OPTIMIZERS, whichever it has."""
+    theirs = set().union(*OPTIMIZERS.values())
+    return {key: value for key, value in recipe.items() if key not in theirs} | OPTIMIZERS[name]
 
 
 def packed_methods() -> dict[str, PackedMethod]:
-    """Return the project's own packed methods, one of stochastic weights, one of each optimizer."""
+    """Return the project's own packed methods, one of stochastic weights, one a form of weights."""
     methods = dict(load_params(ROOT / "params.yaml").groups.packed)
     methods["both_stochastic"] = methods["stochastic"].model_copy(
         update={"weights": "stochastic", "weight_noise": "annealed", "latent_range": 1.0}
     )
-    for optimizer in OPTIMIZERS:
-        recipe = with_optimizer(methods["deterministic"].model_dump(), optimizer)
-        methods[optimizer] = PackedMethod.model_validate(recipe)
+    for name in OPTIMIZERS:
+        recipe = with_optimizer(methods["deterministic"].model_dump(), name)
+        methods[name] = PackedMethod.model_validate(recipe)
     return methods
 
 

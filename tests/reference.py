@@ -232,14 +232,15 @@ class Reference:
     # ---- update --------------------------------------------------------------------------
 
     def _learn(self, layer: Layer) -> None:
-        method, arrays, draw = self._method, layer.arrays, self._draw(layer, UPDATE)
+        method, arrays = self._method, layer.arrays
         gradient, columns = (layer.gradient, layer.factors), layer.inputs
         if method.optimizer == "rowprop":
             rate = {"rate": self._rate, "correction": self._correction_before, "beta": BETA2}
+            draw = self._draw(layer, UPDATE)
             kernels.rowprop(arrays["latent"], arrays["v"], *gradient, columns, **rate, draw=draw)
         elif method.optimizer == "adam":
             moments = arrays["m"], arrays["v"]
-            kernels.adam(arrays["latent"], *moments, *gradient, **self._adam, limit=1.0, draw=draw)
+            kernels.adam(arrays["latent"], *moments, *gradient, **self._adam, limit=1.0)
         else:
             bop = {"adaptivity": method.bop_adaptivity, "threshold": method.bop_threshold}
             kernels.bop(arrays["bits"], arrays["m"], *gradient, columns, **bop)

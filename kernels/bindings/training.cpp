@@ -101,6 +101,9 @@ void build(BoundTrainer* self, const std::vector<nb::object>& learners,
   std::vector<kernels::LayerState> layers;
   std::size_t panels = 0;
   for (std::size_t i = 0; i < learners.size(); ++i) {
+    if (!nb::isinstance<BoundLearner>(learners[i])) {
+      throw nb::type_error("learners must be of type Learner");
+    }
     const auto& bound = nb::cast<const BoundLearner&>(learners[i]);
     const Size size = bound.size;
     if (i > 0 && size.columns != layers.back().outputs) {

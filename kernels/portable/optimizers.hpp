@@ -53,7 +53,7 @@ struct ByteWeights {
   }
 };
 
-// Latent weights of two bytes, in units of 1/32767: a change is rounded to whole units.
+// Latent weights of two bytes, in units of 1/32767: a change is cut to whole units.
 struct WordWeights {
   using Weight = std::int16_t;
   static constexpr bool kDraws = false;

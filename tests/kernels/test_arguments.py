@@ -1,5 +1,7 @@
 """Every argument of every kernel: what does not fit is refused with the argument's name."""
 
+import gc
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,12 +13,18 @@ import pytest
 
 @dataclass(frozen=True)
 class Call:
-    """A call that fits: arrays by name, those that it writes among them, and numbers."""
+    """A call that fits: arrays by name, those that it writes among them, and numbers.
+
+    Attributes:
+        function: what is called, if it is not the function of the kernels that the case is named
+            after.
+    """
 
     arrays: dict[str, np.ndarray]
     written: tuple[str, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
     others: dict[str, Any] = field(default_factory=dict)
+    function: Callable[..., Any] | None = None
 
 
 def zeros(shape: tuple[int, ...], number: Any = np.float32) -> np.ndarray:
@@ -30,6 +38,7 @@ BATCH = zeros((1, 5, 32))
 INDEX = zeros((4,), np.int64)
 OUT, FLOAT_OUT = zeros((1, 4, 32), np.int32), zeros((4, 32))
 DRAW = {"draw": (0, 0, 0)}
+BETAS = {"beta1": 0.9, "beta2": 0.999}
 ADAM = dict.fromkeys(("beta1", "beta2", "epsilon", "step_size", "correction", "limit"), 0.5)
 
 CALLS = {
@@ -102,8 +111,7 @@ CALLS = {
             "factor": zeros((4,)),
         },
         ("weights", "m", "v"),
-        {"first_row": 0},
-        ADAM,
+        others=ADAM,
     ),
     "bop": Call(
         {
@@ -114,7 +122,71 @@ CALLS = {
         {"columns": 32},
         {"adaptivity": 0.1, "threshold": 0.1},
     ),
+    "rowprop": Call(
+        {
+            **{"latent": zeros((4, 32), np.int8), "mean_square": zeros((4,))},
+            **{"gradient": zeros((4, 32)), "factor": zeros((4,))},
+        },
+        ("latent", "mean_square"),
+        {"columns": 20, "first_row": 0},
+        dict.fromkeys(("rate", "correction", "beta"), 0.5),
+    ),
+    "rowprop_learner": Call(
+        {"latent": zeros((4, 32), np.int8), "mean_square": zeros((4,))},
+        ("latent", "mean_square"),
+        {"columns": 20},
+        {"beta": 0.999},
+    ),
+    "adam_learner": Call(
+        {name: zeros((4, 32)) for name in ("latent", "m", "v")},
+        ("latent", "m", "v"),
+        {"columns": 20},
+        BETAS | {"epsilon": 1e-8},
+    ),
+    "bop_learner": Call(
+        {"bits": zeros((4, 3), np.uint8), "m": zeros((4, 32))},
+        ("bits", "m"),
+        {"columns": 20},
+        {"adaptivity": 0.1, "threshold": 0.1},
+    ),
+    "Trainer": Call(
+        {name: zeros((1, 2, 32)) for name in ("running", "parameters", "m", "v")},
+        ("running", "parameters", "m", "v"),
+        {"max_gradient": 7, "threads": 1},
+        function=lambda **arguments: trainer(**arguments),
+    ),
+    "Trainer.step": Call(
+        {"images": PIXELS, "index": INDEX, "labels": zeros((4,), np.uint8)},
+        function=lambda **arguments: trainer().step(**(STEP | arguments)),
+    ),
 }
+# Of these, that of a trainer is among its counts.
+WITHOUT_THREADS = {"rowprop_learner", "adam_learner", "bop_learner", "Trainer", "Trainer.step"}
+STEP = {
+    **dict.fromkeys(("learning_rate", "step_size", "correction", "correction_before"), 0.5),
+    **{"weight_noise": 0.0, "number": 0},
+}
+
+
+def learner(rows: int = 4, columns: int = 20) -> Any:
+    latent = zeros((rows, -(-columns // 32) * 32), np.int8)
+    return kernels.rowprop_learner(latent, zeros((rows,)), columns, beta=0.999)
+
+
+def trainer(**changes: Any) -> Any:
+    """Return a network of a layer, of 20 pixels and 4 classes."""
+    options = {
+        **{name: zeros((1, 2, 32)) for name in ("running", "parameters", "m", "v")},
+        **{"learners": [learner()], "max_gradient": 7, "stochastic": False, "threads": 1},
+        **{"label_smoothing": 0.1, "epsilon": 1e-5, "momentum": 0.1, "seed": 1},
+        **BETAS,
+        **{"adam_epsilon": 1e-8},
+        **changes,
+    }
+    if not isinstance(options["running"], tuple):
+        # Of one layer.
+        options["running"] = (options["running"],)
+    return kernels.Trainer(**options | {"running": list(options["running"])})
 
 
 def unaligned(array: np.ndarray) -> np.ndarray:
@@ -164,7 +236,8 @@ def run(function: str, **changes: Any) -> None:
         name: array.copy() if name in call.written else read_only(array)
         for name, array in call.arrays.items()
     }
-    getattr(kernels, function)(**(arrays | call.counts | call.others | changes))
+    called = call.function or getattr(kernels, function)
+    called(**(arrays | call.counts | call.others | changes))
 
 
 @pytest.mark.parametrize("function", CALLS)
@@ -174,7 +247,9 @@ def test_what_fits_is_taken(function: str) -> None:
 
 def test_every_function_is_tested() -> None:
     functions = {name for name in dir(kernels) if not name.startswith("_")}
-    assert functions - {"Network", "instruction_set"} == set(CALLS)
+    # A learner is made by one of three functions.
+    tested = {name for name in CALLS if "." not in name}
+    assert functions - {"Network", "Learner", "instruction_set"} == tested
 
 
 @pytest.mark.parametrize(("function", "name", "damage"), list(array_cases()))
@@ -187,7 +262,11 @@ def test_a_wrong_array_is_named(function: str, name: str, damage: str) -> None:
 @pytest.mark.parametrize("number", [-1, -(2**70), 2**64 - 1, 2**70, 1.5, "1"])
 @pytest.mark.parametrize(
     ("function", "name"),
-    [(function, name) for function, call in CALLS.items() for name in (*call.counts, "threads")],
+    [
+        (function, name)
+        for function, call in CALLS.items()
+        for name in (*call.counts, *(() if function in WITHOUT_THREADS else ("threads",)))
+    ],
 )
 def test_a_wrong_number_is_named(function: str, name: str, number: Any) -> None:
     whole = isinstance(number, int)
@@ -211,3 +290,137 @@ def test_wrong_levels_of_a_network_are_named(damage: str) -> None:
         kernels.Network(make(np.zeros(256, np.uint8)), [20], bits, [], ones, ones)
     with pytest.raises(ValueError, match=r"^levels must have 256 elements"):
         kernels.Network(np.zeros(255, np.uint8), [20], bits, [], ones, ones)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: kernels.Learner(), TypeError, "Learner"),
+        (
+            lambda: kernels.rowprop_learner(zeros((4, 64), np.int8), zeros((4,)), 20, beta=0.9),
+            ValueError,
+            "latent must have the columns, padded to a multiple of 32, on axis 1",
+        ),
+        (
+            lambda: kernels.rowprop_learner(zeros((4, 32), np.int8), zeros((4,)), 0, beta=0.9),
+            ValueError,
+            "latent must have the columns",
+        ),
+        (
+            lambda: kernels.rowprop_learner(zeros((4, 32), np.int8), zeros((5,)), 20, beta=0.9),
+            ValueError,
+            "mean_square must have 4 elements on axis 0",
+        ),
+        (
+            lambda: kernels.adam_learner(
+                *(zeros((rows, 32)) for rows in (4, 5, 4)), 20, **BETAS, epsilon=1e-8
+            ),
+            ValueError,
+            "m must have 4 elements on axis 0",
+        ),
+        (
+            lambda: kernels.bop_learner(
+                zeros((4, 4), np.uint8), zeros((4, 32)), 20, adaptivity=0.1, threshold=0.1
+            ),
+            ValueError,
+            "bits must have 3 elements on axis 1",
+        ),
+        (
+            lambda: kernels.bop_learner(
+                zeros((3, 3), np.uint8), zeros((4, 32)), 20, adaptivity=0.1, threshold=0.1
+            ),
+            ValueError,
+            "bits must have 4 elements on axis 0",
+        ),
+    ],
+)
+def test_a_wrong_learner_is_refused(
+    make: Callable[[], Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"learners": []}, ValueError, "learners and running must have an entry for each layer"),
+        ({"learners": [learner()] * 2}, ValueError, "learners and running must have an entry"),
+        ({"learners": [zeros((4, 32))]}, TypeError, "learners must be of type Learner"),
+        ({"learners": [None]}, TypeError, "learners must be of type Learner"),
+        (
+            {"learners": [learner(), learner(3, 5)], "running": (zeros((1, 2, 32)),) * 2},
+            ValueError,
+            "a layer's columns must be the rows of the layer before",
+        ),
+        ({"learners": [learner(33)]}, ValueError, "running must have 2 elements on axis 0"),
+        ({"running": zeros((1, 5, 32))}, ValueError, "running must have 2 elements on axis 1"),
+        ({"running": zeros((1, 2, 64))}, ValueError, "running must have 32 elements on axis 2"),
+        ({"parameters": zeros((2, 2, 32))}, ValueError, "parameters must have 1 elements on axis"),
+        ({"m": zeros((2, 2, 32))}, ValueError, "m must have 1 elements on axis 0"),
+        ({"v": zeros((1, 2, 33))}, ValueError, "v must have 32 elements on axis 2"),
+        ({"max_gradient": 0}, ValueError, r"max_gradient must be in 1\.\.112"),
+        ({"max_gradient": 113}, ValueError, r"max_gradient must be in 1\.\.112"),
+        ({"label_smoothing": 1.0}, ValueError, r"label_smoothing must be in \[0, 1\)"),
+        ({"label_smoothing": -0.1}, ValueError, r"label_smoothing must be in \[0, 1\)"),
+        ({"label_smoothing": float("nan")}, ValueError, r"label_smoothing must be in \[0, 1\)"),
+        ({"threads": 0}, ValueError, "threads must be in"),
+        ({"seed": -1}, TypeError, "seed"),
+    ],
+)
+def test_a_wrong_trainer_is_refused(
+    changes: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        trainer(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        (
+            {"images": zeros((4, 32), np.uint8)},
+            ValueError,
+            "images must have 16 bytes for 32 pixels on axis 1",
+        ),
+        (
+            {"images": zeros((4, 10), np.uint8)},
+            ValueError,
+            "images must have 16 bytes for 32 pixels on axis 1",
+        ),
+        ({"index": np.array([0, 1, 2, 4])}, ValueError, "index must name rows of images"),
+        ({"index": np.array([0, 1, 2, -1])}, ValueError, "index must name rows of images"),
+        ({"index": np.array([0])}, ValueError, r"index must have 2\.\."),
+        ({"index": zeros((2**21,), np.int64)}, ValueError, r"index must have 2\.\.1127"),
+        ({"index": None}, TypeError, "index"),
+        ({"labels": zeros((3,), np.uint8)}, ValueError, "labels must have 4 elements on axis 0"),
+        ({"labels": np.array([0, 1, 4, 2], np.uint8)}, ValueError, "labels must be below"),
+        ({"weight_noise": 1.5}, ValueError, r"weight_noise must be in \[0, 1\]"),
+        ({"weight_noise": float("nan")}, ValueError, r"weight_noise must be in \[0, 1\]"),
+        ({"number": -1}, TypeError, "number"),
+        ({"number": 2**32}, TypeError, "number"),
+        ({"instruction_set": "nonsense"}, ValueError, "unknown instruction set 'nonsense'"),
+    ],
+)
+def test_a_wrong_step_is_refused_and_changes_nothing(
+    changes: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    parameters = zeros((1, 2, 32))
+    made = trainer(parameters=parameters)
+    arguments = STEP | CALLS["Trainer.step"].arrays | changes
+    with pytest.raises(error, match=message):
+        made.step(**arguments)
+    assert not parameters.any()
+
+
+def test_a_trainer_keeps_what_it_points_to() -> None:
+    """Its learners and their arrays are its own from then on, whoever else lets go of them."""
+    latent = np.full((4, 32), 3, np.int8)
+    made = trainer(learners=[kernels.rowprop_learner(latent, zeros((4,)), 20, beta=0.9)])
+    references = sys.getrefcount(latent)
+    gc.collect()
+    made.step(**(STEP | CALLS["Trainer.step"].arrays))
+    assert (latent[:, :20] == 3).all()
+    del made
+    gc.collect()
+    assert sys.getrefcount(latent) < references

@@ -104,15 +104,16 @@ def softmax_gradient(**options: Any) -> tuple[np.ndarray, ...]:
 
 
 def adam(**options: Any) -> tuple[np.ndarray, ...]:
-    state = LATENT.copy(), np.zeros(LATENT.shape, np.uint16), np.zeros(LATENT.shape, np.uint16)
+    state = (LATENT / F4(32767)).astype(F4), np.zeros(LATENT.shape, F4), np.zeros(LATENT.shape, F4)
     rates = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "step_size": 0.1, "correction": 2.0}
-    kernels.adam(*state, GRADIENT, None, **rates, limit=1.0, draw=DRAW, **options)
+    kernels.adam(*state, GRADIENT, None, **rates, limit=1.0, **options)
     return state
 
 
-def rowprop(real: bool) -> Any:
+def rowprop(bits: int, real: bool) -> Any:
     def run(**options: Any) -> tuple[np.ndarray, ...]:
-        latent, mean_square = (LATENT >> 8).astype(np.int8), np.ones(ROWS, F4)
+        latent = (LATENT >> 8).astype(np.int8) if bits == 8 else LATENT.copy()
+        mean_square = np.ones(ROWS, F4)
         gradient = GRADIENT if real else (GRADIENT * 100).astype(np.int32)
         factors = np.linspace(0.001, 1, ROWS, dtype=F4)
         rates = {"rate": 0.01, "correction": 0.5, "beta": 0.9}
@@ -161,8 +162,10 @@ CASES: dict[str, Callable[..., tuple[np.ndarray, ...]]] = {
     "round_rows": round_rows,
     "softmax_gradient": softmax_gradient,
     "adam": adam,
-    "rowprop": rowprop(real=True),
-    "rowprop of integers": rowprop(real=False),
+    "rowprop in 8 bits": rowprop(8, real=True),
+    "rowprop in 8 bits of integers": rowprop(8, real=False),
+    "rowprop in 16 bits": rowprop(16, real=True),
+    "rowprop in 16 bits of integers": rowprop(16, real=False),
     "bop": bop,
 }
 # It has one form for all.
