@@ -8,27 +8,26 @@
 namespace kernels::pixels {
 namespace {
 
-// Partial sums are at most 60: those of four groups fit a byte.
-constexpr std::size_t kGroupsUntilWide = 4;
-// So many groups of a row at a time: their sums, at most 60 each, and their offsets fit 16 bits.
-constexpr std::size_t kMaxGroups = 392;
-// Rows whose tables are made before the panels are read: half a second-level cache of 512 KiB at
-// most, and a quarter of it with 784 pixels of which half are 0.
+// Rows whose tables are made before the panels are read: these stay in the second-level cache.
 constexpr std::size_t kTableRows = 32;
-constexpr std::size_t kTable = 16;
 // Pixels that are read at a time: 16 bytes of nibbles.
 constexpr std::size_t kBlock = 32;
-
-// Groups of four that tables are made of at once; a row's are filled up to a multiple, with 0.
-constexpr std::size_t kTogether = 8;
+// What a form may write past a row's last group, in groups.
 constexpr std::size_t kSlack = 32;
 
-// A row's groups that are not all 0.
+// A row's groups that are not all 0, and others of zeros that fill up their number.
 struct Row {
   std::uint8_t* tables;
   std::uint16_t* offsets;  // of the groups in a block
   std::size_t count;
   int sum;
+};
+
+// Where the sums of a row by a block of panels go.
+struct BlockTarget {
+  Output out;
+  std::size_t row, panel;
+  bool add;
 };
 
 // Pixels [first, first + count) of row m as nibbles, 0 past the row's `elements`. See
@@ -62,27 +61,28 @@ void read_nibbles(IntRows x, std::size_t m, std::size_t first, std::size_t count
   }
 }
 
-// Sums of a row by the panels of a block.
-struct BlockSums {
-  Wide of[kPanelsOfBlock];
-};
-
 // The product. Form has
+// - kGroup: elements of a group; kTable: bytes of its table; Kept: holds its nibbles;
+// - kMaxGroups: so many of a row at a time, whole blocks of pixels: their sums and their offsets fit
+//   16 bits, and the tables of `kTableRows` rows the second-level cache;
 // - levels(bytes): those that 32 bytes of pixels stand for;
 // - keep(nibbles, blocks, kept, row): of a row's blocks of nibbles, those of the groups that are not
 //   0 to `kept`, their offsets to the row, and their number and sum;
 // - make(kept, row): the row's tables from them;
-// - look_up(row, block): a row's sums by a block of panels.
+// - multiply(row, block, panels, out): a row's sums by the first `panels` panels of a block, to
+//   where they belong.
 // What it writes past the last group, `kSlack` groups at most, is for the next to overwrite.
 template <typename Form>
 void multiply_pixels(IntRows x, std::size_t elements, GroupOperand b, Output out,
                      products::Range range, const Form& form) {
+  constexpr std::size_t kGroup = Form::kGroup, kMaxGroups = Form::kMaxGroups;
+  static_assert(kMaxGroups * kGroup % kBlock == 0);
   const std::size_t max_blocks = (smaller(b.groups, kMaxGroups) * kGroup + kBlock - 1) / kBlock;
   const std::size_t max_tables = max_blocks * kBlock / kGroup + kSlack;
   const Scratch<std::uint8_t> nibbles(max_blocks * kBlock / 2);
-  const Scratch<std::uint8_t> tables(kTableRows * max_tables * kTable);
+  const Scratch<std::uint8_t> tables(kTableRows * max_tables * Form::kTable);
   const Scratch<std::uint16_t> offsets(kTableRows * max_tables);
-  const Scratch<std::uint16_t> kept(max_tables);
+  const Scratch<typename Form::Kept> kept(max_tables);
   Row rows[kTableRows];
   for (std::size_t row = range.row_begin; row < range.row_end; row += kTableRows) {
     const std::size_t count = smaller(kTableRows, range.row_end - row);
@@ -92,7 +92,7 @@ void multiply_pixels(IntRows x, std::size_t elements, GroupOperand b, Output out
       const std::size_t blocks = (groups * kGroup + kBlock - 1) / kBlock;
       const std::size_t first = group * kGroup;
       for (std::size_t r = 0; r < count; ++r) {
-        rows[r].tables = tables.get() + r * max_tables * kTable;
+        rows[r].tables = tables.get() + r * max_tables * Form::kTable;
         rows[r].offsets = offsets.get() + r * max_tables;
         read_nibbles(x, row + r, first, blocks * kBlock, smaller(elements, first + groups * kGroup),
                      form, nibbles.get());
@@ -104,11 +104,7 @@ void multiply_pixels(IntRows x, std::size_t elements, GroupOperand b, Output out
         const std::uint8_t* block = b.data + (panel * b.groups + group * kPanelsOfBlock) * kPanel;
         const std::size_t panels = smaller(kPanelsOfBlock, range.panel_end - panel);
         for (std::size_t r = 0; r < count; ++r) {
-          const BlockSums sums = form.look_up(rows[r], block);
-          for (std::size_t p = 0; p < panels; ++p) {
-            // 2 sum x t - sum x, where bit t of b stands for 2 t - 1.
-            write(out, row + r, panel + p, sums.of[p], 2, -rows[r].sum, group > 0);
-          }
+          form.multiply(rows[r], block, panels, {out, row + r, panel, group > 0});
         }
       }
     }

@@ -11,6 +11,11 @@
 namespace kernels::pixels {
 namespace {
 
+// Partial sums are at most 60: those of four groups fit a byte.
+constexpr std::size_t kGroupsUntilWide = 4;
+// Groups that tables are made of at once; a row's are filled up to a multiple.
+constexpr std::size_t kTogether = 8;
+
 // Keep the groups that are not 0 of a row whose `blocks` blocks of nibbles are given: their nibbles
 // to `kept`, their offsets to the row.
 void keep_groups(const std::uint8_t* nibbles, std::size_t blocks, std::uint16_t* kept, Row& row) {
@@ -72,13 +77,13 @@ void make_tables(const std::uint16_t* kept, const Row& row) {
   }
 }
 
-BlockSums look_up(const Row& row, const std::uint8_t* block) {
-  // Not those that are returned: what is pointed to, GCC keeps in memory.
+void look_up(const Row& row, const std::uint8_t* block, Wide (&result)[kPanelsOfBlock]) {
+  // Not the result: what is pointed to, GCC keeps in memory.
   Wide sums[kPanelsOfBlock];
   for (std::size_t g = 0; g < row.count; g += kGroupsUntilWide) {
-    const std::uint8_t* tables = row.tables + g * kTable;
-    const __m256i table[] = {load_table(tables), load_table(tables + kTable),
-                             load_table(tables + 2 * kTable), load_table(tables + 3 * kTable)};
+    const std::uint8_t* tables = row.tables + g * 16;
+    const __m256i table[] = {load_table(tables), load_table(tables + 16), load_table(tables + 32),
+                             load_table(tables + 48)};
     const std::uint8_t* at[] = {block + row.offsets[g], block + row.offsets[g + 1],
                                 block + row.offsets[g + 2], block + row.offsets[g + 3]};
 #pragma GCC unroll 4
@@ -90,12 +95,13 @@ BlockSums look_up(const Row& row, const std::uint8_t* block) {
                                   _mm256_add_epi8(entry(2), entry(3))));
     }
   }
-  BlockSums result;
-  for (std::size_t p = 0; p < kPanelsOfBlock; ++p) result.of[p] = sums[p];
-  return result;
+  for (std::size_t p = 0; p < kPanelsOfBlock; ++p) result[p] = sums[p];
 }
 
 struct PixelForm {
+  static constexpr std::size_t kGroup = 4, kTable = 16, kMaxGroups = 392;
+  using Kept = std::uint16_t;
+
   const Levels* of_pixels;
 
   __m256i levels(__m256i pixels) const {
@@ -112,8 +118,14 @@ struct PixelForm {
     keep_groups(nibbles, blocks, kept, row);
   }
   void make(const std::uint16_t* kept, const Row& row) const { make_tables(kept, row); }
-  BlockSums look_up(const Row& row, const std::uint8_t* block) const {
-    return pixels::look_up(row, block);
+  void multiply(const Row& row, const std::uint8_t* block, std::size_t panels,
+                const BlockTarget& to) const {
+    Wide sums[kPanelsOfBlock];
+    look_up(row, block, sums);
+    for (std::size_t p = 0; p < panels; ++p) {
+      // 2 sum x t - sum x, where bit t of b stands for 2 t - 1.
+      write(to.out, to.row, to.panel + p, sums[p], 2, -row.sum, to.add);
+    }
   }
 };
 

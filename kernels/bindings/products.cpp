@@ -8,7 +8,6 @@ namespace {
 using kernels::Form;
 using kernels::IntRows;
 using kernels::Output;
-using kernels::pixels::GroupOperand;
 using kernels::pixels::kPanelsOfBlock;
 using kernels::products::PanelOperand;
 using kernels::products::Range;
@@ -128,13 +127,13 @@ void pixels_by_bits(nb::handle x_object, nb::handle b_object, nb::handle element
   if (x.count != target.rows) throw nb::value_error("out must have a row for each row of x");
   const auto b = check_panels(b_object, elements, target.panels);
   const auto* pixels = chosen(name).pixels;
-  const std::size_t groups = 2 * b.bytes;
-  const kernels::AlignedBytes split(GroupOperand::size(target.panels, groups));
+  const std::size_t groups = kernels::pixels::groups_for(pixels->grouping, b.bytes);
+  const kernels::AlignedBytes split(kernels::pixels::group_bytes(target.panels, groups));
   const std::size_t blocks = kernels::pixels::blocks_for(target.panels);
   const int team = team_for(target, elements, threads);
   nb::gil_scoped_release unlocked;
   kernels::for_each(blocks, team, [&](std::size_t block) {
-    kernels::pixels::split_groups(b, target.panels, block, split.get());
+    kernels::pixels::split_groups(pixels->grouping, b, target.panels, block, split.get());
   });
   const bool by_rows = kernels::worth_dividing_rows(target.rows, blocks, team);
   kernels::divide(target.rows, blocks, by_rows, team, [&](Range range) {
