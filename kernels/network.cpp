@@ -25,9 +25,10 @@ AlignedBytes in_panels(const LayerBits& bits, std::size_t panels) {
   return out;
 }
 
-AlignedBytes in_groups(pixels::Grouping grouping, const AlignedBytes& weights, std::size_t inputs,
-                       std::size_t panels) {
+AlignedBytes in_groups(const pixels::Kernels& kernels, const AlignedBytes& weights,
+                       std::size_t inputs, std::size_t panels) {
   const std::size_t bytes = bytes_for(inputs);
+  const pixels::Grouping grouping = pixels::grouping_for(kernels, panels);
   AlignedBytes out(pixels::group_bytes(panels, pixels::groups_for(grouping, bytes)));
   for (std::size_t block = 0; block < pixels::blocks_for(panels); ++block) {
     pixels::split_groups(grouping, {weights.get(), bytes}, panels, block, out.get());
@@ -45,7 +46,7 @@ Network::Network(const InstructionSet& set, const std::vector<LayerBits>& layers
     const LayerBits& bits = layers[i];
     const std::size_t panels = panels_for(bits.outputs);
     AlignedBytes weights = in_panels(bits, panels);
-    if (i == 0) weights = in_groups(set.pixels->grouping, weights, bits.inputs, panels);
+    if (i == 0) weights = in_groups(*set.pixels, weights, bits.inputs, panels);
     std::vector<std::int32_t> limits;
     if (i < below.size()) {
       // Features past the last are never 1.
@@ -88,8 +89,9 @@ void Network::tile(IntRows images, std::size_t begin, std::size_t end,
   }
   const AlignedBytes first_sums(max * bytes_of_sums(0)), sums(max * sums_bytes);
   const AlignedBytes bits(max * bits_bytes);
-  const std::size_t groups =
-      pixels::groups_for(set_->pixels->grouping, bytes_for(layers_.front().inputs));
+  const pixels::Grouping grouping =
+      pixels::grouping_for(*set_->pixels, layers_.front().panels);
+  const std::size_t groups = pixels::groups_for(grouping, bytes_for(layers_.front().inputs));
   for (std::size_t first = begin; first < end; first += max) {
     const std::size_t rows = std::min(max, end - first);
     IntRows part = images;
@@ -97,7 +99,7 @@ void Network::tile(IntRows images, std::size_t begin, std::size_t end,
     const Layer& pixels = layers_.front();
     // Panels first. The passes differ in what follows these sums.
     set_->pixels->pixels_by_bits(part, pixels.inputs,
-                               {pixels.weights.get(), groups},
+                               {pixels.weights.get(), grouping, groups},
                                {first_sums.get(), pixels.wide, kPanel, rows * kPanel},
                                {0, rows, 0, pixels.panels});
     for (std::size_t pass = 0; pass < passes_; ++pass) {

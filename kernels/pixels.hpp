@@ -21,17 +21,15 @@ constexpr std::size_t blocks_for(std::size_t panels) {
   return (panels + kPanelsOfBlock - 1) / kPanelsOfBlock;
 }
 
+// How many elements a byte of bits has: four for tables of 16 partial sums, six for tables of 64.
+enum class Grouping { fours, sixes };
+
 // Bits with a byte for each group of elements, the first element's lowest: (blocks, groups, 4
 // panels, 32); any value in panels past the last.
 struct GroupOperand {
   const std::uint8_t* data;
+  Grouping grouping;
   std::size_t groups;
-};
-
-// How an instruction set's form of pixels by bits groups the elements.
-enum class Grouping {
-  fours,  // for tables of 16 entries
-  sixes,  // for tables of 64
 };
 
 // The groups that panels of so many bytes of bits make.
@@ -49,7 +47,7 @@ void split_groups(Grouping grouping, products::PanelOperand b, std::size_t panel
                   std::size_t block, std::uint8_t* groups);
 
 // out[m, n] = sum over k of x[m, k] b[n, k], x pixels (Form::nibbles or Form::pixels), b +1/-1.
-// elements: K. b: as the kernels' grouping says. Range: rows m, panels that begin at a block.
+// elements: K. b: grouped as `grouping_for` says. Range: rows m, panels that begin at a block.
 using PixelsByBits = void (*)(IntRows x, std::size_t elements, GroupOperand b, Output out,
                               products::Range range);
 
@@ -61,10 +59,18 @@ using IntsByPixels = void (*)(const std::int8_t* a, std::size_t stride, int max,
                               std::size_t elements, Output out, products::Range range);
 
 struct Kernels {
-  Grouping grouping;
+  // From so many panels on, groups of six pay: what they save outweighs that their tables take
+  // longer to make.
+  std::size_t panels_for_sixes;
   PixelsByBits pixels_by_bits;
   IntsByPixels ints_by_pixels;
 };
+
+inline constexpr std::size_t kNoSixes = ~std::size_t{0};
+
+inline Grouping grouping_for(const Kernels& kernels, std::size_t panels) {
+  return panels < kernels.panels_for_sixes ? Grouping::fours : Grouping::sixes;
+}
 
 extern const Kernels scalar;
 extern const Kernels avx2;

@@ -102,17 +102,46 @@ struct PixelForm {
   static constexpr std::size_t kGroup = 4, kTable = 16, kMaxGroups = 392;
   using Kept = std::uint16_t;
 
-  const Levels* of_pixels;
 
-  __m256i levels(__m256i pixels) const {
-    // A byte's level is how many of the levels' first bytes it reaches.
-    __m256i sum = _mm256_setzero_si256();
-    for (std::size_t v = 0; v < of_pixels->count; ++v) {
-      const __m256i first = _mm256_set1_epi8(static_cast<char>(of_pixels->first[v]));
-      const __m256i reached = _mm256_cmpeq_epi8(_mm256_max_epu8(pixels, first), pixels);
-      sum = _mm256_sub_epi8(sum, reached);
+  // Level i is above i, by 1 to 16, where a pixel is above pixel `last[i]`, all of it less 128.
+  __m256i last;
+  __m256i lowest;
+
+  explicit PixelForm(const Levels* of_pixels) {
+    if (of_pixels == nullptr) return;
+    // Levels that even pixel 0 reaches have no pixel below.
+    std::size_t reached = 0;
+    while (reached < of_pixels->count && of_pixels->first[reached] == 0) ++reached;
+    alignas(16) std::int8_t below[16];
+    for (std::size_t v = 0; v < 16; ++v) {
+      below[v] = static_cast<std::int8_t>(
+          v + reached < of_pixels->count ? of_pixels->first[v + reached] - 1 - 128 : 127);
     }
-    return sum;
+    last = _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(below)));
+    lowest = _mm256_set1_epi8(static_cast<char>(reached));
+  }
+
+  // A pixel's level is how many of the levels' first bytes it reaches: a binary search for 32.
+  __m256i levels(__m256i pixels) const {
+    const __m256i x = _mm256_xor_si256(pixels, _mm256_set1_epi8(-128));
+    __m256i level = _mm256_setzero_si256();
+#pragma GCC unroll 4
+    for (int step = 8; step > 0; step /= 2) {
+      const __m256i at = _mm256_add_epi8(level, _mm256_set1_epi8(static_cast<char>(step - 1)));
+      const __m256i above = _mm256_cmpgt_epi8(x, _mm256_shuffle_epi8(last, at));
+      level = _mm256_add_epi8(
+          level, _mm256_and_si256(above, _mm256_set1_epi8(static_cast<char>(step))));
+    }
+    return _mm256_add_epi8(level, lowest);
+  }
+  void pack(const std::uint8_t* pixels, std::size_t blocks, std::uint8_t* nibbles) const {
+    const __m256i places = _mm256_set1_epi16(0x1001);
+    for (std::size_t block = 0; block < blocks; ++block) {
+      const __m256i pairs = _mm256_maddubs_epi16(levels(load(pixels + block * kBlock)), places);
+      const __m256i packed = _mm256_packus_epi16(pairs, pairs);
+      _mm_store_si128(reinterpret_cast<__m128i*>(nibbles + block * kBlock / 2),
+                      _mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0b1000)));
+    }
   }
   void keep(const std::uint8_t* nibbles, std::size_t blocks, std::uint16_t* kept, Row& row) const {
     keep_groups(nibbles, blocks, kept, row);

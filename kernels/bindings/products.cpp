@@ -127,19 +127,20 @@ void pixels_by_bits(nb::handle x_object, nb::handle b_object, nb::handle element
   if (x.count != target.rows) throw nb::value_error("out must have a row for each row of x");
   const auto b = check_panels(b_object, elements, target.panels);
   const auto* pixels = chosen(name).pixels;
-  const std::size_t groups = kernels::pixels::groups_for(pixels->grouping, b.bytes);
+  const auto grouping = kernels::pixels::grouping_for(*pixels, target.panels);
+  const std::size_t groups = kernels::pixels::groups_for(grouping, b.bytes);
   const kernels::AlignedBytes split(kernels::pixels::group_bytes(target.panels, groups));
   const std::size_t blocks = kernels::pixels::blocks_for(target.panels);
   const int team = team_for(target, elements, threads);
   nb::gil_scoped_release unlocked;
   kernels::for_each(blocks, team, [&](std::size_t block) {
-    kernels::pixels::split_groups(pixels->grouping, b, target.panels, block, split.get());
+    kernels::pixels::split_groups(grouping, b, target.panels, block, split.get());
   });
   const bool by_rows = kernels::worth_dividing_rows(target.rows, blocks, team);
   kernels::divide(target.rows, blocks, by_rows, team, [&](Range range) {
     range.panel_begin *= kPanelsOfBlock;
     range.panel_end = std::min(target.panels, range.panel_end * kPanelsOfBlock);
-    pixels->pixels_by_bits(x.rows, elements, {split.get(), groups}, target.output, range);
+    pixels->pixels_by_bits(x.rows, elements, {split.get(), grouping, groups}, target.output, range);
   });
 }
 

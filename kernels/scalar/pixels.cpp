@@ -38,6 +38,6 @@ void ints_by_pixels(const std::int8_t* a, std::size_t stride, int, IntRows x,
 
 }  // namespace
 
-const Kernels scalar{Grouping::fours, pixels_by_bits, ints_by_pixels};
+const Kernels scalar{kNoSixes, pixels_by_bits, ints_by_pixels};
 
 }  // namespace kernels::pixels
