@@ -39,8 +39,8 @@ AlignedBytes in_groups(const pixels::Kernels& kernels, const AlignedBytes& weigh
 }  // namespace
 
 Network::Network(const InstructionSet& set, const std::vector<LayerBits>& layers,
-                 std::size_t passes,
-                 const std::vector<std::vector<std::int32_t>>& below, ScoreScale last)
+                 std::size_t passes, const std::vector<std::vector<std::int32_t>>& below,
+                 ScoreScale last)
     : set_(&set), passes_(passes), last_(std::move(last)) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const LayerBits& bits = layers[i];
@@ -67,8 +67,7 @@ std::size_t Network::bytes_of_sums(std::size_t layer) const {
   return layers_[layer].panels * kPanel * bytes_of(layers_[layer].wide);
 }
 
-void Network::scores(IntRows images, std::size_t count, float* out,
-                     int threads) const {
+void Network::scores(IntRows images, std::size_t count, float* out, int threads) const {
   std::size_t work = 0;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     work += (i == 0 ? 1 : passes_) * count * layers_[i].inputs * layers_[i].outputs;
@@ -79,8 +78,7 @@ void Network::scores(IntRows images, std::size_t count, float* out,
   });
 }
 
-void Network::tile(IntRows images, std::size_t begin, std::size_t end,
-                   float* out) const {
+void Network::tile(IntRows images, std::size_t begin, std::size_t end, float* out) const {
   const std::size_t max = std::min(kTile, end - begin);
   std::size_t sums_bytes = 0, bits_bytes = 0;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
@@ -89,8 +87,7 @@ void Network::tile(IntRows images, std::size_t begin, std::size_t end,
   }
   const AlignedBytes first_sums(max * bytes_of_sums(0)), sums(max * sums_bytes);
   const AlignedBytes bits(max * bits_bytes);
-  const pixels::Grouping grouping =
-      pixels::grouping_for(*set_->pixels, layers_.front().panels);
+  const pixels::Grouping grouping = pixels::grouping_for(*set_->pixels, layers_.front().panels);
   const std::size_t groups = pixels::groups_for(grouping, bytes_for(layers_.front().inputs));
   for (std::size_t first = begin; first < end; first += max) {
     const std::size_t rows = std::min(max, end - first);
@@ -98,19 +95,18 @@ void Network::tile(IntRows images, std::size_t begin, std::size_t end,
     part.data += first * images.stride;
     const Layer& pixels = layers_.front();
     // Panels first. The passes differ in what follows these sums.
-    set_->pixels->pixels_by_bits(part, pixels.inputs,
-                               {pixels.weights.get(), grouping, groups},
-                               {first_sums.get(), pixels.wide, kPanel, rows * kPanel},
-                               {0, rows, 0, pixels.panels});
+    set_->pixels->pixels_by_bits(part, pixels.inputs, {pixels.weights.get(), grouping, groups},
+                                 {first_sums.get(), pixels.wide, kPanel, rows * kPanel},
+                                 {0, rows, 0, pixels.panels});
     for (std::size_t pass = 0; pass < passes_; ++pass) {
       const std::uint8_t* from = first_sums.get();
       for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
         binarize(i, pass, from, rows, bits.get());
         const Layer& layer = layers_[i + 1];
         set_->products->bits_by_bits(bits.get(), layer.inputs,
-                                   {layer.weights.get(), bytes_for(layer.inputs)},
-                                   {sums.get(), layer.wide, kPanel, rows * kPanel},
-                                   {0, rows, 0, layer.panels});
+                                     {layer.weights.get(), bytes_for(layer.inputs)},
+                                     {sums.get(), layer.wide, kPanel, rows * kPanel},
+                                     {0, rows, 0, layer.panels});
         from = sums.get();
       }
       add_scores(pass, from, rows, out + first * classes());
@@ -118,8 +114,8 @@ void Network::tile(IntRows images, std::size_t begin, std::size_t end,
   }
 }
 
-void Network::binarize(std::size_t index, std::size_t pass,
-                       const std::uint8_t* sums, std::size_t rows, std::uint8_t* bits) const {
+void Network::binarize(std::size_t index, std::size_t pass, const std::uint8_t* sums,
+                       std::size_t rows, std::uint8_t* bits) const {
   const Layer& layer = layers_[index];
   const std::size_t stride = bytes_for(layer.outputs);
   const std::int32_t* below = layer.below.data() + pass * layer.panels * kPanel;

@@ -3,7 +3,7 @@
 
 #include "../pixels.hpp"
 
-#include "lookup.hpp"
+#include "common.hpp"
 
 namespace kernels::pixels {
 namespace {
@@ -78,7 +78,9 @@ void multiply_pixels(IntRows x, std::size_t elements, GroupOperand b, Output out
   constexpr std::size_t kGroup = Form::kGroup, kMaxGroups = Form::kMaxGroups;
   static_assert(kMaxGroups * kGroup % kBlock == 0);
   const std::size_t max_blocks = (smaller(b.groups, kMaxGroups) * kGroup + kBlock - 1) / kBlock;
-  const std::size_t max_tables = max_blocks * kBlock / kGroup + kSlack;
+  // A multiple, so that every row's begin is aligned.
+  const std::size_t max_tables =
+      (max_blocks * kBlock / kGroup + 2 * kSlack - 1) / kSlack * kSlack;
   const std::size_t max_nibbles = max_blocks * kBlock / 2;
   const Scratch<std::uint8_t> nibbles(kTableRows * max_nibbles);
   const Scratch<std::uint8_t> tables(kTableRows * max_tables * Form::kTable);

@@ -5,6 +5,7 @@
 // 3 instructions of `Wide`; with four panels at a time the two load pipes take no longer.
 #pragma once
 
+#include "lookup.hpp"
 #include "not_zero.hpp"
 #include "pixel_rows.hpp"
 
@@ -103,7 +104,8 @@ struct PixelForm {
   using Kept = std::uint16_t;
 
 
-  // Level i is above i, by 1 to 16, where a pixel is above pixel `last[i]`, all of it less 128.
+  // The last pixel below each level above the lowest, less 128: a comparison is signed. 127, which
+  // no pixel passes, stands for levels that do not exist.
   __m256i last;
   __m256i lowest;
 

@@ -78,10 +78,10 @@ void write_counts(Output out, std::size_t m, std::size_t panel, __m512i counts, 
 }
 
 // A row's sums by the first `panels` panels of a block. `Together` groups' partial sums fit a byte.
-// load_table: gives a group's table from where it lies.
-template <std::size_t Together, std::size_t TableBytes, typename LoadTable>
+// table_at: a group's table from where it lies.
+template <std::size_t Together, std::size_t TableBytes, typename TableAt>
 void multiply_row(const Row& row, const std::uint8_t* block, std::size_t panels,
-                  const BlockTarget& to, LoadTable load_table_at) {
+                  const BlockTarget& to, TableAt table_at) {
   constexpr std::size_t kRegisters = kPanelsOfBlock / 2;
   TwoWide sums[kRegisters];
 #pragma GCC unroll 1
@@ -90,7 +90,7 @@ void multiply_row(const Row& row, const std::uint8_t* block, std::size_t panels,
     const std::uint8_t* at[Together];
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < Together; ++i) {
-      table[i] = held(load_table_at(row.tables + (g + i) * TableBytes));
+      table[i] = held(table_at(row.tables + (g + i) * TableBytes));
       at[i] = block + row.offsets[g + i];
     }
 #pragma GCC unroll 2

@@ -51,9 +51,9 @@ struct InFours {
     std::size_t count = 0;
     for (std::size_t byte = 0; byte < bytes; byte += kRegister) {
       const __m512i x = load_bytes(nibbles + byte, smaller(bytes - byte, kRegister));
-      const __m512i even = _mm512_and_si512(x, nibble);
-      const __m512i odd = _mm512_and_si512(_mm512_srli_epi16(x, 4), nibble);
-      total = _mm512_add_epi64(total, _mm512_sad_epu8(_mm512_add_epi8(even, odd),
+      const __m512i lower = _mm512_and_si512(x, nibble);
+      const __m512i upper = _mm512_and_si512(_mm512_srli_epi16(x, 4), nibble);
+      total = _mm512_add_epi64(total, _mm512_sad_epu8(_mm512_add_epi8(lower, upper),
                                                       _mm512_setzero_si512()));
       const __mmask32 which = _mm512_test_epi16_mask(x, x);
       // To a register first: compressing to memory is slow on Zen 4.

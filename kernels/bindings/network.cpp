@@ -115,8 +115,7 @@ void bind_network(nb::module_& m) {
            "pixel stands for. Of each layer: inputs, and bits, (outputs, ceil(inputs / 8)) uint8. Of\n"
            "each but the last: thresholds, (passes, outputs) int32, at which a sum makes a 1. scale,\n"
            "shift: (classes) float32. The scores are the mean of the passes'.")
-      .def("scores", &scores, "images"_a, "out"_a, nb::kw_only(), "encoded"_a = false,
-           "threads"_a = 1,
+      .def("scores", &scores, "images"_a, "out"_a, nb::kw_only(), "encoded"_a = false, "threads"_a = 1,
            "Write the scores of images to out, (images, classes) float32. images: (images, pixels)\n"
            "uint8, or if `encoded` two levels a byte, (images, bytes).");
 }
