@@ -78,8 +78,7 @@ void multiply_pixels(IntRows x, std::size_t elements, GroupOperand b, Output out
   constexpr std::size_t kGroup = Form::kGroup, kMaxGroups = Form::kMaxGroups;
   static_assert(kMaxGroups * kGroup % kBlock == 0);
   const std::size_t max_blocks = (smaller(b.groups, kMaxGroups) * kGroup + kBlock - 1) / kBlock;
-  // A multiple of 8, so that every row's numbers begin where a load of 16 bytes may. Powers of two
-  // would put the rows of 784 pixels in the same sets of the first-level cache.
+  // A multiple of 8, so that every row's numbers begin where an aligned load of 16 bytes may.
   const std::size_t max_tables = (max_blocks * kBlock / kGroup + kSlack + 7) / 8 * 8;
   const std::size_t max_nibbles = max_blocks * kBlock / 2;
   const Scratch<std::uint8_t> nibbles(kTableRows * max_nibbles);

@@ -2,8 +2,8 @@
 // once.
 //
 // Per pixel, lookups, additions and loads are fewer than in groups of four, but a row's tables are
-// nearly three times as many bytes: 6 KiB with 784 pixels, half of them 0. Writing those to the
-// second-level cache binds while they are made. So groups of six pay from three blocks of panels on.
+// nearly three times as many bytes: 6 KiB with 784 pixels, half of them 0. They take longer to make, so
+// that on Zen 4 groups of six pay from three blocks of panels on.
 //
 // | instruction      | does                            | Zen 4: latency, pipes | Ice Lake: latency, ports |
 // |------------------|---------------------------------|-----------------------|--------------------------|
