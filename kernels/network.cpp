@@ -13,7 +13,7 @@ constexpr std::size_t kTile = 64;
 
 std::size_t bytes_of(bool wide) { return wide ? sizeof(std::int32_t) : sizeof(std::int16_t); }
 
-// The chosen instruction set does not matter here: this happens once.
+// By the scalar kernel, whatever the instruction set: this happens once.
 AlignedBytes in_panels(const LayerBits& bits, std::size_t panels) {
   const std::size_t bytes = bytes_for(bits.inputs);
   AlignedBytes out(panels * bytes * kPanel);
@@ -25,25 +25,28 @@ AlignedBytes in_panels(const LayerBits& bits, std::size_t panels) {
   return out;
 }
 
-AlignedBytes in_groups(const AlignedBytes& weights, std::size_t inputs, std::size_t panels) {
+AlignedBytes in_groups(const pixels::Kernels& kernels, const AlignedBytes& weights,
+                       std::size_t inputs, std::size_t panels) {
   const std::size_t bytes = bytes_for(inputs);
-  AlignedBytes out(pixels::GroupOperand::size(panels, 2 * bytes));
+  const pixels::Grouping grouping = pixels::grouping_for(kernels, panels);
+  AlignedBytes out(pixels::group_bytes(panels, pixels::groups_for(grouping, bytes)));
   for (std::size_t block = 0; block < pixels::blocks_for(panels); ++block) {
-    pixels::split_groups({weights.get(), bytes}, panels, block, out.get());
+    pixels::split_groups(grouping, {weights.get(), bytes}, panels, block, out.get());
   }
   return out;
 }
 
 }  // namespace
 
-Network::Network(const std::vector<LayerBits>& layers, std::size_t passes,
-                 const std::vector<std::vector<std::int32_t>>& below, ScoreScale last)
-    : passes_(passes), last_(std::move(last)) {
+Network::Network(const InstructionSet& set, const std::vector<LayerBits>& layers,
+                 std::size_t passes, const std::vector<std::vector<std::int32_t>>& below,
+                 ScoreScale last)
+    : set_(&set), passes_(passes), last_(std::move(last)) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const LayerBits& bits = layers[i];
     const std::size_t panels = panels_for(bits.outputs);
     AlignedBytes weights = in_panels(bits, panels);
-    if (i == 0) weights = in_groups(weights, bits.inputs, panels);
+    if (i == 0) weights = in_groups(*set.pixels, weights, bits.inputs, panels);
     std::vector<std::int32_t> limits;
     if (i < below.size()) {
       // Features past the last are never 1.
@@ -64,20 +67,18 @@ std::size_t Network::bytes_of_sums(std::size_t layer) const {
   return layers_[layer].panels * kPanel * bytes_of(layers_[layer].wide);
 }
 
-void Network::scores(const InstructionSet& set, IntRows images, std::size_t count, float* out,
-                     int threads) const {
+void Network::scores(IntRows images, std::size_t count, float* out, int threads) const {
   std::size_t work = 0;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     work += (i == 0 ? 1 : passes_) * count * layers_[i].inputs * layers_[i].outputs;
   }
   const int team = worth_starting(work, kBitsMultiplied, threads);
   for_each_part(count, 1, team, [&](std::size_t begin, std::size_t end) {
-    tile(set, images, begin, end, out);
+    tile(images, begin, end, out);
   });
 }
 
-void Network::tile(const InstructionSet& set, IntRows images, std::size_t begin, std::size_t end,
-                   float* out) const {
+void Network::tile(IntRows images, std::size_t begin, std::size_t end, float* out) const {
   const std::size_t max = std::min(kTile, end - begin);
   std::size_t sums_bytes = 0, bits_bytes = 0;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
@@ -86,25 +87,26 @@ void Network::tile(const InstructionSet& set, IntRows images, std::size_t begin,
   }
   const AlignedBytes first_sums(max * bytes_of_sums(0)), sums(max * sums_bytes);
   const AlignedBytes bits(max * bits_bytes);
+  const pixels::Grouping grouping = pixels::grouping_for(*set_->pixels, layers_.front().panels);
+  const std::size_t groups = pixels::groups_for(grouping, bytes_for(layers_.front().inputs));
   for (std::size_t first = begin; first < end; first += max) {
     const std::size_t rows = std::min(max, end - first);
     IntRows part = images;
     part.data += first * images.stride;
     const Layer& pixels = layers_.front();
     // Panels first. The passes differ in what follows these sums.
-    set.pixels->pixels_by_bits(part, pixels.inputs,
-                               {pixels.weights.get(), 2 * bytes_for(pixels.inputs)},
-                               {first_sums.get(), pixels.wide, kPanel, rows * kPanel},
-                               {0, rows, 0, pixels.panels});
+    set_->pixels->pixels_by_bits(part, pixels.inputs, {pixels.weights.get(), grouping, groups},
+                                 {first_sums.get(), pixels.wide, kPanel, rows * kPanel},
+                                 {0, rows, 0, pixels.panels});
     for (std::size_t pass = 0; pass < passes_; ++pass) {
       const std::uint8_t* from = first_sums.get();
       for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
-        binarize(set, i, pass, from, rows, bits.get());
+        binarize(i, pass, from, rows, bits.get());
         const Layer& layer = layers_[i + 1];
-        set.products->bits_by_bits(bits.get(), layer.inputs,
-                                   {layer.weights.get(), bytes_for(layer.inputs)},
-                                   {sums.get(), layer.wide, kPanel, rows * kPanel},
-                                   {0, rows, 0, layer.panels});
+        set_->products->bits_by_bits(bits.get(), layer.inputs,
+                                     {layer.weights.get(), bytes_for(layer.inputs)},
+                                     {sums.get(), layer.wide, kPanel, rows * kPanel},
+                                     {0, rows, 0, layer.panels});
         from = sums.get();
       }
       add_scores(pass, from, rows, out + first * classes());
@@ -112,14 +114,14 @@ void Network::tile(const InstructionSet& set, IntRows images, std::size_t begin,
   }
 }
 
-void Network::binarize(const InstructionSet& set, std::size_t index, std::size_t pass,
-                       const std::uint8_t* sums, std::size_t rows, std::uint8_t* bits) const {
+void Network::binarize(std::size_t index, std::size_t pass, const std::uint8_t* sums,
+                       std::size_t rows, std::uint8_t* bits) const {
   const Layer& layer = layers_[index];
   const std::size_t stride = bytes_for(layer.outputs);
   const std::int32_t* below = layer.below.data() + pass * layer.panels * kPanel;
   for (std::size_t p = 0; p < layer.panels; ++p) {
     const std::size_t at = p * kPanel / 8;
-    set.thresholds->compare(sums + p * rows * kPanel * bytes_of(layer.wide), layer.wide,
+    set_->thresholds->compare(sums + p * rows * kPanel * bytes_of(layer.wide), layer.wide,
                             below + p * kPanel, rows, bits + at,
                             std::min(kPanel / 8, stride - at), stride);
   }

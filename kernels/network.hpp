@@ -22,16 +22,16 @@ struct ScoreScale {
 
 class Network {
  public:
-  // layers: at least one. passes: whose mean score is the prediction. below: of each layer but the
-  // last, its thresholds less 1, (passes, outputs). What the layers point to is copied.
-  Network(const std::vector<LayerBits>& layers, std::size_t passes,
+  // set: what computes the scores. layers: at least one. passes: whose mean score is the
+  // prediction. below: of each layer but the last, its thresholds less 1, (passes, outputs). What
+  // the layers point to is copied.
+  Network(const InstructionSet& set, const std::vector<LayerBits>& layers, std::size_t passes,
           const std::vector<std::vector<std::int32_t>>& below, ScoreScale last);
   Network(Network&&) = default;
 
   // Write the scores, (count, classes), of images, which have no index. Threads divide them, as
   // far as there is work for each.
-  void scores(const InstructionSet& set, IntRows images, std::size_t count, float* out,
-              int threads) const;
+  void scores(IntRows images, std::size_t count, float* out, int threads) const;
 
   std::size_t pixels() const { return layers_.front().inputs; }
   std::size_t classes() const { return layers_.back().outputs; }
@@ -44,15 +44,15 @@ class Network {
     std::vector<std::int32_t> below;  // (passes, whole panels)
   };
 
-  void tile(const InstructionSet& set, IntRows images, std::size_t begin, std::size_t end,
-            float* out) const;
+  void tile(IntRows images, std::size_t begin, std::size_t end, float* out) const;
   // Bits of a layer's features, from its sums, (panels, rows, kPanel).
-  void binarize(const InstructionSet& set, std::size_t index, std::size_t pass,
-                const std::uint8_t* sums, std::size_t rows, std::uint8_t* bits) const;
+  void binarize(std::size_t index, std::size_t pass, const std::uint8_t* sums, std::size_t rows,
+                std::uint8_t* bits) const;
   // The share of a pass in the scores of so many rows.
   void add_scores(std::size_t pass, const std::uint8_t* sums, std::size_t rows, float* out) const;
   std::size_t bytes_of_sums(std::size_t layer) const;
 
+  const InstructionSet* set_;
   std::vector<Layer> layers_;
   std::size_t passes_;
   ScoreScale last_;

@@ -58,18 +58,26 @@ void bits_by_bits(Team team, const std::uint8_t* a, std::size_t elements,
   });
 }
 
+std::size_t bytes_of_groups(const InstructionSet& set, products::PanelOperand b,
+                            std::size_t panels) {
+  const pixels::Grouping grouping = pixels::grouping_for(*set.pixels, panels);
+  return pixels::group_bytes(panels, pixels::groups_for(grouping, b.bytes));
+}
+
 void pixels_by_bits(Team team, IntRows x, std::size_t elements, products::PanelOperand b,
                     std::uint8_t* split, Output out, std::size_t rows, std::size_t panels) {
   const std::size_t blocks = pixels::blocks_for(panels);
+  const pixels::Grouping grouping = pixels::grouping_for(*team.set.pixels, panels);
+  const std::size_t groups = pixels::groups_for(grouping, b.bytes);
   const int threads =
       worth_starting(rows * panels * kPanel * elements, kBitsMultiplied, team.threads);
   for_each(blocks, threads, [&](std::size_t block) {
-    pixels::split_groups(b, panels, block, split);
+    pixels::split_groups(grouping, b, panels, block, split);
   });
   divide(rows, blocks, worth_dividing_rows(rows, blocks, threads), threads, [&](Range range) {
     range.panel_begin *= kPanelsOfBlock;
     range.panel_end = std::min(panels, range.panel_end * kPanelsOfBlock);
-    team.set.pixels->pixels_by_bits(x, elements, {split, 2 * b.bytes}, out, range);
+    team.set.pixels->pixels_by_bits(x, elements, {split, grouping, groups}, out, range);
   });
 }
 

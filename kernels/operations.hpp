@@ -53,8 +53,10 @@ void transpose(Team team, const std::uint8_t* rows, std::size_t count, std::size
 
 void bits_by_bits(Team team, const std::uint8_t* a, std::size_t elements,
                   products::PanelOperand b, Sums out);
-// split: memory for `pixels::GroupOperand::size(panels, 2 * bytes)` bytes, which begins at a
-// multiple of 64.
+// What `pixels_by_bits` needs to lay out b.
+std::size_t bytes_of_groups(const InstructionSet& set, products::PanelOperand b,
+                            std::size_t panels);
+// split: memory for so many bytes, which begins at a multiple of 64.
 void pixels_by_bits(Team team, IntRows x, std::size_t elements, products::PanelOperand b,
                     std::uint8_t* split, Output out, std::size_t rows, std::size_t panels);
 void gradients_by_bits(Team team, Rounded a, std::size_t elements, products::PanelOperand b,

@@ -14,9 +14,6 @@ namespace kernels::pixels {
 // A pixel is at most 15 and an integer at most 127.
 inline constexpr std::size_t kMaxElements = ((std::size_t{1} << 31) - 1) / (15 * 127);
 
-// Pixels are met in groups of four.
-inline constexpr std::size_t kGroup = 4;
-
 // Four panels lie together, so that one address serves them all.
 inline constexpr std::size_t kPanelsOfBlock = 4;
 
@@ -24,24 +21,33 @@ constexpr std::size_t blocks_for(std::size_t panels) {
   return (panels + kPanelsOfBlock - 1) / kPanelsOfBlock;
 }
 
-// Bits with a byte for each group of four elements: (blocks, groups, 4 panels, 32), 0..15; any
-// value in panels past the last.
+// How many elements a byte of bits has: four for tables of 16 partial sums, six for tables of 64.
+enum class Grouping { fours, sixes };
+
+// Bits with a byte for each group of elements, the first element's lowest: (blocks, groups, 4
+// panels, 32); any value in panels past the last.
 struct GroupOperand {
   const std::uint8_t* data;
+  Grouping grouping;
   std::size_t groups;
-
-  // How many bytes that are, for so many panels.
-  static std::size_t size(std::size_t panels, std::size_t groups) {
-    return blocks_for(panels) * groups * kPanelsOfBlock * kPanel;
-  }
 };
 
+// The groups that panels of so many bytes of bits make.
+constexpr std::size_t groups_for(Grouping grouping, std::size_t bytes) {
+  return grouping == Grouping::fours ? 2 * bytes : (4 * bytes + 2) / 3;
+}
+
+// How many bytes a group operand takes, for so many panels.
+constexpr std::size_t group_bytes(std::size_t panels, std::size_t groups) {
+  return blocks_for(panels) * groups * kPanelsOfBlock * kPanel;
+}
+
 // Block `block` of the panels of b, of which there are `panels`, to where it lies in `groups`.
-void split_groups(products::PanelOperand b, std::size_t panels, std::size_t block,
-                  std::uint8_t* groups);
+void split_groups(Grouping grouping, products::PanelOperand b, std::size_t panels,
+                  std::size_t block, std::uint8_t* groups);
 
 // out[m, n] = sum over k of x[m, k] b[n, k], x pixels (Form::nibbles or Form::pixels), b +1/-1.
-// elements: K. Range: rows m, panels that begin at a block.
+// elements: K. b: grouped as `grouping_for` says. Range: rows m, panels that begin at a block.
 using PixelsByBits = void (*)(IntRows x, std::size_t elements, GroupOperand b, Output out,
                               products::Range range);
 
@@ -53,9 +59,18 @@ using IntsByPixels = void (*)(const std::int8_t* a, std::size_t stride, int max,
                               std::size_t elements, Output out, products::Range range);
 
 struct Kernels {
+  // From so many panels on, groups of six pay: what they save outweighs that their tables take
+  // longer to make.
+  std::size_t panels_for_sixes;
   PixelsByBits pixels_by_bits;
   IntsByPixels ints_by_pixels;
 };
+
+inline constexpr std::size_t kNoSixes = ~std::size_t{0};
+
+inline Grouping grouping_for(const Kernels& kernels, std::size_t panels) {
+  return panels < kernels.panels_for_sixes ? Grouping::fours : Grouping::sixes;
+}
 
 extern const Kernels scalar;
 extern const Kernels avx2;

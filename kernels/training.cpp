@@ -201,7 +201,7 @@ Sums Trainer::sums_of(const Context& context, Layer& layer, const Operand& x, Pa
   const products::PanelOperand b{panels + block.first * bytes * kPanel, bytes};
   if (x.bits == nullptr) {
     std::uint8_t* split =
-        split_.get<std::uint8_t>(pixels::GroupOperand::size(block.size(), 2 * bytes));
+        split_.get<std::uint8_t>(bytes_of_groups(context.set, b, block.size()));
     pixels_by_bits(context.team(), x.pixels, layer.inputs, b, split, sums.output(), sums.rows,
                    sums.panels);
   } else {

@@ -4,6 +4,6 @@
 
 namespace kernels::pixels {
 
-const Kernels avx2{pixels_by_bits, ints_by_pixels};
+const Kernels avx2{kNoSixes, pixels_by_bits, ints_by_pixels};
 
 }  // namespace kernels::pixels

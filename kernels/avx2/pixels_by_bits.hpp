@@ -5,11 +5,17 @@
 // 3 instructions of `Wide`; with four panels at a time the two load pipes take no longer.
 #pragma once
 
+#include "lookup.hpp"
 #include "not_zero.hpp"
 #include "pixel_rows.hpp"
 
 namespace kernels::pixels {
 namespace {
+
+// Partial sums are at most 60: those of four groups fit a byte.
+constexpr std::size_t kGroupsUntilWide = 4;
+// Groups that tables are made of at once; a row's are filled up to a multiple.
+constexpr std::size_t kTogether = 8;
 
 // Keep the groups that are not 0 of a row whose `blocks` blocks of nibbles are given: their nibbles
 // to `kept`, their offsets to the row.
@@ -72,13 +78,13 @@ void make_tables(const std::uint16_t* kept, const Row& row) {
   }
 }
 
-BlockSums look_up(const Row& row, const std::uint8_t* block) {
-  // Not those that are returned: what is pointed to, GCC keeps in memory.
+void look_up(const Row& row, const std::uint8_t* block, Wide (&result)[kPanelsOfBlock]) {
+  // Not the result: what is pointed to, GCC keeps in memory.
   Wide sums[kPanelsOfBlock];
   for (std::size_t g = 0; g < row.count; g += kGroupsUntilWide) {
-    const std::uint8_t* tables = row.tables + g * kTable;
-    const __m256i table[] = {load_table(tables), load_table(tables + kTable),
-                             load_table(tables + 2 * kTable), load_table(tables + 3 * kTable)};
+    const std::uint8_t* tables = row.tables + g * 16;
+    const __m256i table[] = {load_table(tables), load_table(tables + 16), load_table(tables + 32),
+                             load_table(tables + 48)};
     const std::uint8_t* at[] = {block + row.offsets[g], block + row.offsets[g + 1],
                                 block + row.offsets[g + 2], block + row.offsets[g + 3]};
 #pragma GCC unroll 4
@@ -90,30 +96,67 @@ BlockSums look_up(const Row& row, const std::uint8_t* block) {
                                   _mm256_add_epi8(entry(2), entry(3))));
     }
   }
-  BlockSums result;
-  for (std::size_t p = 0; p < kPanelsOfBlock; ++p) result.of[p] = sums[p];
-  return result;
+  for (std::size_t p = 0; p < kPanelsOfBlock; ++p) result[p] = sums[p];
 }
 
 struct PixelForm {
-  const Levels* of_pixels;
+  static constexpr std::size_t kGroup = 4, kTable = 16, kMaxGroups = 392;
+  using Kept = std::uint16_t;
 
-  __m256i levels(__m256i pixels) const {
-    // A byte's level is how many of the levels' first bytes it reaches.
-    __m256i sum = _mm256_setzero_si256();
-    for (std::size_t v = 0; v < of_pixels->count; ++v) {
-      const __m256i first = _mm256_set1_epi8(static_cast<char>(of_pixels->first[v]));
-      const __m256i reached = _mm256_cmpeq_epi8(_mm256_max_epu8(pixels, first), pixels);
-      sum = _mm256_sub_epi8(sum, reached);
+
+  // The last pixel below each level above the lowest, less 128: a comparison is signed. 127, which
+  // no pixel passes, stands for levels that do not exist.
+  __m256i last;
+  __m256i lowest;
+
+  explicit PixelForm(const Levels* of_pixels) {
+    if (of_pixels == nullptr) return;
+    // Levels that even pixel 0 reaches have no pixel below.
+    std::size_t reached = 0;
+    while (reached < of_pixels->count && of_pixels->first[reached] == 0) ++reached;
+    alignas(16) std::int8_t below[16];
+    for (std::size_t v = 0; v < 16; ++v) {
+      below[v] = static_cast<std::int8_t>(
+          v + reached < of_pixels->count ? of_pixels->first[v + reached] - 1 - 128 : 127);
     }
-    return sum;
+    last = _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(below)));
+    lowest = _mm256_set1_epi8(static_cast<char>(reached));
+  }
+
+  // A pixel's level is how many of the levels' first bytes it reaches: a binary search for 32.
+  __m256i levels(__m256i pixels) const {
+    const __m256i x = _mm256_xor_si256(pixels, _mm256_set1_epi8(-128));
+    __m256i level = _mm256_setzero_si256();
+#pragma GCC unroll 4
+    for (int step = 8; step > 0; step /= 2) {
+      const __m256i at = _mm256_add_epi8(level, _mm256_set1_epi8(static_cast<char>(step - 1)));
+      const __m256i above = _mm256_cmpgt_epi8(x, _mm256_shuffle_epi8(last, at));
+      level = _mm256_add_epi8(
+          level, _mm256_and_si256(above, _mm256_set1_epi8(static_cast<char>(step))));
+    }
+    return _mm256_add_epi8(level, lowest);
+  }
+  void pack(const std::uint8_t* pixels, std::size_t blocks, std::uint8_t* nibbles) const {
+    const __m256i places = _mm256_set1_epi16(0x1001);
+    for (std::size_t block = 0; block < blocks; ++block) {
+      const __m256i pairs = _mm256_maddubs_epi16(levels(load(pixels + block * kBlock)), places);
+      const __m256i packed = _mm256_packus_epi16(pairs, pairs);
+      _mm_store_si128(reinterpret_cast<__m128i*>(nibbles + block * kBlock / 2),
+                      _mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0b1000)));
+    }
   }
   void keep(const std::uint8_t* nibbles, std::size_t blocks, std::uint16_t* kept, Row& row) const {
     keep_groups(nibbles, blocks, kept, row);
   }
   void make(const std::uint16_t* kept, const Row& row) const { make_tables(kept, row); }
-  BlockSums look_up(const Row& row, const std::uint8_t* block) const {
-    return pixels::look_up(row, block);
+  void multiply(const Row& row, const std::uint8_t* block, std::size_t panels,
+                const BlockTarget& to) const {
+    Wide sums[kPanelsOfBlock];
+    look_up(row, block, sums);
+    for (std::size_t p = 0; p < panels; ++p) {
+      // 2 sum x t - sum x, where bit t of b stands for 2 t - 1.
+      write(to.out, to.row, to.panel + p, sums[p], 2, -row.sum, to.add);
+    }
   }
 };
 

@@ -4,6 +4,6 @@
 
 namespace kernels::pixels {
 
-const Kernels avx512{pixels_by_bits, ints_by_pixels};
+const Kernels avx512{3 * kPanelsOfBlock, pixels_by_bits, ints_by_pixels};
 
 }  // namespace kernels::pixels

@@ -48,7 +48,7 @@ kernels::Levels check_levels(nb::handle object) {
 void build(PackedNetwork* self, nb::handle levels_object,
            const std::vector<nb::object>& inputs_objects,
            const std::vector<nb::object>& bits, const std::vector<nb::object>& thresholds,
-           nb::handle scale, nb::handle shift) {
+           nb::handle scale, nb::handle shift, const std::string& name) {
   const kernels::Levels levels = check_levels(levels_object);
   std::vector<std::size_t> inputs;
   for (const auto& each : inputs_objects) inputs.push_back(to_count(each, "inputs"));
@@ -82,11 +82,11 @@ void build(PackedNetwork* self, nb::handle levels_object,
   const std::size_t classes = layers.back().outputs;
   kernels::ScoreScale last{check_floats(scale, "scale", classes),
                            check_floats(shift, "shift", classes)};
-  new (self) PackedNetwork{Network(layers, passes, below, std::move(last)), levels};
+  new (self) PackedNetwork{Network(chosen(name), layers, passes, below, std::move(last)), levels};
 }
 
 void scores(const PackedNetwork& self, nb::handle images_object, nb::handle out_object,
-            bool encoded, nb::handle threads, const std::string& name) {
+            bool encoded, nb::handle threads) {
   const auto images = check<const std::uint8_t>(images_object, "images", 2);
   const std::size_t pixels = self.network.pixels();
   if (encoded ? images.shape[1] * 2 < pixels : images.shape[1] != pixels) {
@@ -101,9 +101,8 @@ void scores(const PackedNetwork& self, nb::handle images_object, nb::handle out_
                      encoded ? Form::nibbles : Form::pixels,
                      encoded ? nullptr : &self.levels};
   const int team = checked_threads(threads);
-  const auto& set = chosen(name);
   nb::gil_scoped_release unlocked;
-  self.network.scores(set, rows, images.shape[0], out.data, team);
+  self.network.scores(rows, images.shape[0], out.data, team);
 }
 
 }  // namespace
@@ -111,13 +110,12 @@ void scores(const PackedNetwork& self, nb::handle images_object, nb::handle out_
 void bind_network(nb::module_& m) {
   nb::class_<PackedNetwork>(m, "Network", "A trained network, which never changes.")
       .def("__init__", &build, "levels"_a, "inputs"_a, "bits"_a, "thresholds"_a, "scale"_a,
-           "shift"_a,
+           "shift"_a, nb::kw_only(), "instruction_set"_a = "",
            "Copy a network. levels: (256) uint8 of 0..15, none below the one before: what a byte of a\n"
            "pixel stands for. Of each layer: inputs, and bits, (outputs, ceil(inputs / 8)) uint8. Of\n"
            "each but the last: thresholds, (passes, outputs) int32, at which a sum makes a 1. scale,\n"
            "shift: (classes) float32. The scores are the mean of the passes'.")
-      .def("scores", &scores, "images"_a, "out"_a, nb::kw_only(), "encoded"_a = false,
-           "threads"_a = 1, "instruction_set"_a = "",
+      .def("scores", &scores, "images"_a, "out"_a, nb::kw_only(), "encoded"_a = false, "threads"_a = 1,
            "Write the scores of images to out, (images, classes) float32. images: (images, pixels)\n"
            "uint8, or if `encoded` two levels a byte, (images, bytes).");
 }

@@ -8,7 +8,6 @@ namespace {
 using kernels::Form;
 using kernels::IntRows;
 using kernels::Output;
-using kernels::pixels::GroupOperand;
 using kernels::products::PanelOperand;
 using kernels::products::Range;
 
@@ -104,7 +103,7 @@ void pixels_by_bits(nb::handle x_object, nb::handle b_object, nb::handle element
   if (x.count != target.rows) throw nb::value_error("out must have a row for each row of x");
   const auto b = check_panels(b_object, elements, target.panels);
   const Team team = team_of(name, threads);
-  const kernels::AlignedBytes split(GroupOperand::size(target.panels, 2 * b.bytes));
+  const kernels::AlignedBytes split(kernels::bytes_of_groups(team.set, b, target.panels));
   nb::gil_scoped_release unlocked;
   kernels::pixels_by_bits(team, x.rows, elements, b, split.get(), target.output, target.rows,
                           target.panels);

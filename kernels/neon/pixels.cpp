@@ -4,6 +4,6 @@
 
 namespace kernels::pixels {
 
-const Kernels neon{pixels_by_bits, ints_by_pixels};
+const Kernels neon{kNoSixes, pixels_by_bits, ints_by_pixels};
 
 }  // namespace kernels::pixels

@@ -11,6 +11,7 @@
 namespace kernels::pixels {
 namespace {
 
+constexpr std::size_t kGroup = 4;
 // Partial sums are at most 60: those of four groups fit a byte.
 constexpr std::size_t kGroupsUntilWide = 4;
 // So many groups of a row at a time: their sums fit 16 bits.

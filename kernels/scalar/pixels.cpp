@@ -6,6 +6,8 @@
 namespace kernels::pixels {
 namespace {
 
+constexpr std::size_t kGroup = 4;
+
 void pixels_by_bits(IntRows x, std::size_t elements, GroupOperand b, Output out,
                     products::Range range) {
   for (std::size_t m = range.row_begin; m < range.row_end; ++m) {
@@ -36,6 +38,6 @@ void ints_by_pixels(const std::int8_t* a, std::size_t stride, int, IntRows x,
 
 }  // namespace
 
-const Kernels scalar{pixels_by_bits, ints_by_pixels};
+const Kernels scalar{kNoSixes, pixels_by_bits, ints_by_pixels};
 
 }  // namespace kernels::pixels

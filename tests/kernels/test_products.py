@@ -21,8 +21,10 @@ from tests.oracle import (
 SIZES = st.integers(1, 70)
 ELEMENTS = st.integers(1, 700)
 # More than one pass takes: the kernels add what each pass over the elements makes. Passes end at
-# 992, 1024, 1536, 1568 or 2048 elements, by kernel and instruction set.
+# 992, 1024, 1152, 1536, 1568 or 2048 elements, by kernel and instruction set.
 MANY_ELEMENTS = st.integers(990, 3200)
+# So many outputs that AVX-512 takes pixels in groups of six.
+MANY_OUTPUTS = st.integers(353, 500)
 SEEDS = st.integers(0, 2**32 - 1)
 THREADS = st.integers(1, 4)
 NUMBERS = st.sampled_from([np.int16, np.int32])
@@ -60,7 +62,15 @@ def test_bits_by_bits(
 
 
 @every_set
-@given(m=SIZES, n=SIZES, k=ELEMENTS, seed=SEEDS, threads=THREADS, number=NUMBERS, all_rows=...)
+@given(
+    m=SIZES,
+    n=SIZES | MANY_OUTPUTS,
+    k=ELEMENTS,
+    seed=SEEDS,
+    threads=THREADS,
+    number=NUMBERS,
+    all_rows=...,
+)
 @settings(max_examples=150)
 def test_pixels_by_bits(
     which: str, m: int, n: int, k: int, seed: int, threads: int, number: Any, all_rows: bool
@@ -154,6 +164,24 @@ def test_several_passes(
 
 
 @every_set
+@given(m=SIZES, n=MANY_OUTPUTS, k=MANY_ELEMENTS, seed=SEEDS, number=NUMBERS)
+@settings(max_examples=10)
+def test_pixels_by_bits_of_several_passes_and_many_outputs(
+    which: str, m: int, n: int, k: int, seed: int, number: Any
+) -> None:
+    x = sparse_pixels(np.random.default_rng(seed), m, k)
+    b = random_bits(seed + 1, n, k)
+    # The sums of more elements need int32.
+    k_narrow = min(k, 2184) if number is np.int16 else k
+    out = output(m, n, number, True)
+    kernels.pixels_by_bits(
+        nibbles(x), in_panels(b[:, :k_narrow]), k_narrow, out, instruction_set=which
+    )
+    expected = x[:, :k_narrow].astype(np.int64) @ signs(b[:, :k_narrow]).T
+    np.testing.assert_array_equal(from_panels(out, n), expected)
+
+
+@every_set
 @given(n=SIZES, pixels=SIZES, batch=st.integers(512, 5100), seed=SEEDS)
 @settings(max_examples=20)
 def test_gradients_by_pixels_of_several_passes(
@@ -211,6 +239,10 @@ def test_the_longest_sums_do_not_overflow(which: str, sign: int, rows: int) -> N
     negated = in_panels(b if sign == 1 else 1 - b)
     kernels.pixels_by_bits(pixels, negated, k, out, instruction_set=which)
     np.testing.assert_array_equal(from_panels(out, 3), sign * 15 * k)
+    many = np.repeat(negated[:, :, :1], 32, axis=2).repeat(12, axis=0)
+    wide = output(rows, 384, np.int32, True)
+    kernels.pixels_by_bits(pixels, many, k, wide, instruction_set=which)
+    np.testing.assert_array_equal(from_panels(wide, 384), sign * 15 * k)
     batch = 20_000
     a = np.full((rows, batch), sign * 127, np.int8)
     out = output(rows, 32, np.int32, False)
