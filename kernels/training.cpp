@@ -61,7 +61,13 @@ struct Trainer::Context {
 };
 
 void* Trainer::Buffer::bytes(std::size_t size) {
-  if (size > size_) {
+#if defined(__SANITIZE_ADDRESS__)
+  // Then each array has memory of its own size, whose ends the sanitizer watches.
+  const bool fits = size == size_;
+#else
+  const bool fits = size <= size_;
+#endif
+  if (!fits) {
     // The old memory goes first: growing must not hold both.
     memory_.reset();
     size_ = 0;
@@ -101,7 +107,7 @@ void Trainer::step(const InstructionSet& set, const Step& step) {
   std::vector<Operand> inputs{{step.images, nullptr, layers_.front().inputs}};
   for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
     forward(context, layers_[i], inputs.back());
-    const std::uint8_t* bits = layers_[i].bits.get<std::uint8_t>(0);
+    const std::uint8_t* bits = layers_[i].bits.content<std::uint8_t>();
     inputs.push_back({{}, bits, layers_[i].outputs});
   }
   Incoming incoming = forward_to_loss(context, layers_.back(), inputs.back());
@@ -197,7 +203,7 @@ Sums Trainer::sums_of(const Context& context, Layer& layer, const Operand& x, Pa
   sums.data = layer.sums.get<std::uint8_t>(block.size() * sums.bytes_of_panel());
   if (layer.held == block) return sums;
   const std::size_t bytes = bytes_for(layer.inputs);
-  const std::uint8_t* panels = layer.weight_panels.get<std::uint8_t>(0);
+  const std::uint8_t* panels = layer.weight_panels.content<std::uint8_t>();
   const products::PanelOperand b{panels + block.first * bytes * kPanel, bytes};
   if (x.bits == nullptr) {
     std::uint8_t* split =
@@ -375,7 +381,7 @@ void Trainer::weight_gradient(const Context& context, const Operand& x, const Co
 Trainer::Incoming Trainer::input_gradient(const Context& context, Layer& layer, const float* g) {
   const std::size_t batch = context.batch(), stride = layer.panels * kPanel;
   const std::size_t panels = panels_for(layer.inputs);
-  const std::uint8_t* bits = layer.rows.get<std::uint8_t>(0);
+  const std::uint8_t* bits = layer.rows.content<std::uint8_t>();
   if (options_.max_gradient == 0) {
     float* rows = rows_.get<float>(batch * stride);
     for (std::size_t p = 0; p < layer.panels; ++p) {

@@ -81,6 +81,11 @@ class Trainer {
     T* get(std::size_t count) {
       return static_cast<T*>(bytes(count * sizeof(T)));
     }
+    // What is there.
+    template <typename T>
+    T* content() const {
+      return reinterpret_cast<T*>(memory_->get());
+    }
     std::size_t size() const { return size_; }
 
    private:

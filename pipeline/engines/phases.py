@@ -4,8 +4,9 @@ import time
 from collections.abc import Mapping
 
 # What an engine's step consists of. Where one kernel does both, normalization includes the
-# binarization of activations. Where normalization is not timed apart, it is part of forward and
-# backward.
+# binarization of activations and the rounding of gradients. Where normalization is not timed apart,
+# it is part of forward and backward. Where every thread alternates between the gradient of some
+# weights and their update, each phase gets its share of that time.
 PHASES = ("data", "forward", "backward", "normalization", "optimizer")
 
 
