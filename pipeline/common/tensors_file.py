@@ -41,7 +41,7 @@ class _VersionError(InvalidError):
 class _Entry(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    dtype: Literal["U8", "U16", "I16", "I32", "I64", "F32", "F64"]
+    dtype: Literal["U8", "I8", "I16", "I32", "I64", "F32", "F64"]
     shape: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=2)]
     data_offsets: list[int]
 

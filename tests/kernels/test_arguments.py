@@ -162,7 +162,7 @@ CALLS = {
 }
 # Of these, that of a trainer is among its counts.
 WITHOUT_THREADS = {"rowprop_learner", "adam_learner", "bop_learner", "Trainer", "Trainer.step"}
-STEP = {
+STEP: dict[str, Any] = {
     **dict.fromkeys(("learning_rate", "step_size", "correction", "correction_before"), 0.5),
     **{"weight_noise": 0.0, "number": 0},
 }

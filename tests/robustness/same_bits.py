@@ -32,8 +32,6 @@ def methods() -> Iterator[tuple[str, PackedMethod]]:
     for name, method in packed_methods().items():
         for bits in (2, 4, 8, 32):
             yield f"{name} gradient_bits={bits}", _changed(method, gradient_bits=bits)
-        for bits in (16, 32) if method.optimizer == "adam" else ():
-            yield f"{name} state_bits={bits}", _changed(method, state_bits=bits)
 
 
 def _changed(method: PackedMethod, **changes: int) -> PackedMethod:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -25,31 +25,27 @@ from pipeline.common import checksum
 from pipeline.common.serialization import load_yaml
 from pipeline.config.params import DataParams, Params
 from pipeline.config.paths import DATA, model_path, run_name
-from pipeline.engines.packed import workspace
+from pipeline.engines.packed import weights
 from pipeline.engines.packed.model import load
 from pipeline.fetch.raw import RawDataset
 from pipeline.fetch.store import store
 from pipeline.training.train import train
-from tests.conftest import ROOT
+from tests.conftest import ROOT, with_optimizer
 from tests.oracle import SETS
 from tests.robustness.results import record
 
 SEED = 1
 CLASSES, SIDE = 10, 28
-BOP = {
-    **{"optimizer": "bop", "bop_adaptivity": 1e-3, "bop_threshold": 1e-6},
-    **{"state_bits": None, "latent_range": None},
-}
-# By what each is made of, all that a recipe may differ in.
-VARIANTS: tuple[tuple[str, dict[str, object]], ...] = (
-    ("deterministic", {}),
-    ("stochastic", {}),
-    ("deterministic", {"gradient_bits": 2, "state_bits": 16}),
-    ("stochastic", {"gradient_bits": 8, "state_bits": 32}),
-    ("stochastic", {"weights": "stochastic", "weight_noise": "annealed", "latent_range": 1.0}),
-    ("stochastic", {"gradient_bits": 32, "pixel_bits": 2}),
-    ("deterministic", BOP),
-    ("deterministic", BOP | {"gradient_bits": 32}),
+# By the method that each is made of and the form of its weights, all that a recipe may differ in.
+VARIANTS: tuple[tuple[str, str, dict[str, object]], ...] = (
+    ("deterministic", "rowprop16", {}),
+    ("stochastic", "rowprop16", {}),
+    ("deterministic", "rowprop8", {"gradient_bits": 2}),
+    ("stochastic", "adam", {"gradient_bits": 8}),
+    ("stochastic", "rowprop8", {"weights": "stochastic", "weight_noise": "annealed"}),
+    ("stochastic", "rowprop8", {"gradient_bits": 32, "pixel_bits": 2}),
+    ("deterministic", "bop", {}),
+    ("deterministic", "bop", {"gradient_bits": 32}),
 )
 
 
@@ -57,6 +53,7 @@ class Training(NamedTuple):
     """A network, what its recipe changes in the project's, and how much it learns from.
 
     Attributes:
+        weights: one of OPTIMIZERS, None for the recipe's own.
         images: None for all of the real dataset, else so many that are drawn at random.
         epochs: None for the recipe's own.
         sets: the instruction sets that train it, as BINARY_KERNELS names them.
@@ -64,6 +61,7 @@ class Training(NamedTuple):
 
     architecture: str
     method: str
+    weights: str | None
     changes: dict[str, object]
     images: int | None
     epochs: int | None
@@ -75,55 +73,32 @@ def trainings(form: str) -> Iterator[Training]:
     """Yield the trainings of a form: long, short or small."""
     if form == "long":
         for method in ("deterministic", "stochastic"):
-            yield Training("mlp-128", method, {}, None, None, 100, SETS[-1:])
-            yield Training("mlp-1024", method, {}, None, 2, 100, SETS[-1:])
+            yield Training("mlp-128", method, None, {}, None, None, 100, SETS[-1:])
+            yield Training("mlp-1024", method, None, {}, None, 2, 100, SETS[-1:])
         for between in SETS[1:-1]:
-            yield Training("mlp-128", "stochastic", {}, None, 2, 100, [between])
-    for method, changes in VARIANTS:
+            yield Training("mlp-128", "stochastic", None, {}, None, 2, 100, [between])
+    for method, form_of_weights, changes in VARIANTS:
         if form == "small":
-            yield Training("mlp-40-33", method, changes, 60, 1, 30, SETS)
+            yield Training("mlp-40-33", method, form_of_weights, changes, 60, 1, 30, SETS)
         else:
             # Wide enough for every kernel to start a second thread.
-            yield Training("mlp-512-40", method, changes, 200, 1, 100, SETS)
+            yield Training("mlp-512-40", method, form_of_weights, changes, 200, 1, 100, SETS)
 
 
 @contextmanager
 def memory_of_exact_size() -> Iterator[None]:
     """Let the engine's arrays lie in the C library's heap, each in a piece of its own.
 
-    Of the pages that the engine takes, rounded up and of zeros, no tool knows where an array ends,
-    nor what of it has been written.
+    Of the pages that the engine takes, rounded up, no tool knows where an array ends. What the
+    kernels hold of a step lies in the heap as it is.
     """
-    # Whoever has imported it by name.
-    users = [
-        module
-        for module in list(sys.modules.values())
-        if getattr(module, "own_memory", None) is workspace.own_memory
-    ]
-    assert len(users) > 1
-    with ExitStack() as patches:
-        for module in users:
-            patches.enter_context(mock.patch.object(module, "own_memory", np.zeros))
-        patches.enter_context(mock.patch.object(workspace.Workspace, "_make", _make))
+    with mock.patch.object(weights, "own_memory", np.zeros):
         yield
 
 
-def _make(
-    _: workspace.Workspace, name: str, shape: tuple[int, ...], dtype: type[np.generic]
-) -> NDArray[Any]:
-    return np.empty(shape, dtype)
-
-
 def ends_are_watched() -> bool:
-    """Tell whether the tool sees a kernel that reads past the ends of such arrays."""
-    shape = (33, 5)
-    return all(
-        _is_stopped(array)
-        for array in (
-            workspace.own_memory(shape, np.uint8),
-            workspace.Workspace().array("rows", shape, np.uint8),
-        )
-    )
+    """Tell whether the tool sees a kernel that reads past the end of such an array."""
+    return _is_stopped(weights.own_memory((33, 5), np.uint8))
 
 
 def _is_stopped(array: NDArray[np.uint8]) -> bool:
@@ -166,9 +141,12 @@ def run(chosen: Training) -> int:
 def _params(chosen: Training) -> Params:
     document: dict[str, Any] = load_yaml(ROOT / "params.yaml")
     method = document["methods"]["packed"][chosen.method]
+    if chosen.weights is not None:
+        method = with_optimizer(method, chosen.weights)
     method.update(chosen.changes)
     if chosen.epochs is not None:
         method["epochs"] = chosen.epochs
+    document["methods"]["packed"][chosen.method] = method
     document.update(architectures=[chosen.architecture], seeds=[SEED])
     document["train"].update(batch_size=chosen.batch, threads=2)
     document["profile"].update(batch_sizes=[chosen.batch])

@@ -188,13 +188,9 @@ class PackedEngine:
 
 def _is_possible(name: str, array: NDArray[np.generic]) -> bool:
     """Tell whether a training may hold these numbers: all that they lead to is then finite."""
-    if array.dtype == np.uint16:
-        # A bfloat16 is the upper half of a float32.
-        numbers = (array.astype(np.uint32) << 16).view(np.float32)
-    elif array.dtype == np.float32:
-        numbers = array.astype(np.float32, copy=False)
-    else:
+    if array.dtype != np.float32:
         return True
+    numbers = array.astype(np.float32, copy=False)
     if name.startswith("normalization.running."):
         # The rows are means and variances in turn.
         squares = numbers[1::2]

@@ -25,7 +25,7 @@ from pipeline.engines.engine import Engine, create_engine
 from pipeline.fetch import idx as idx_files
 from pipeline.training import checkpoint
 from pipeline.training.checkpoint import Checkpoint
-from tests.conftest import to_idx
+from tests.conftest import to_idx, with_optimizer
 from tests.networks import mlp
 from tests.robustness.fuzz.draft import parsed
 from tests.robustness.fuzz.run import outcome
@@ -34,12 +34,8 @@ ARCHITECTURE = mlp(9, 5, 3)
 BATCH = 4
 COLUMNS = ("epoch", "loss")
 EPOCHS = 3
-RECIPES = (
-    {"optimizer": "adam", "state_bits": 8, "latent_range": 0.5},
-    {"optimizer": "adam", "state_bits": 16, "latent_range": 0.5},
-    {"optimizer": "adam", "state_bits": 32, "latent_range": 0.5},
-    {"optimizer": "bop", "bop_adaptivity": 0.01, "bop_threshold": 1e-6},
-)
+# The corpus' checkpoints name a recipe by its number here.
+RECIPES = ("rowprop8", "rowprop16", "adam", "bop")
 
 
 def idx(content: bytes) -> None:
@@ -111,13 +107,11 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 
 def new_engine(number: int) -> Engine:
     """Return a small network that has not been trained, of one of RECIPES."""
-    method = PackedMethod.model_validate(
-        {
-            **{"weights": "deterministic", "activations": "deterministic", "pixel_bits": 4},
-            **{"gradient_bits": 4, "epochs": EPOCHS, "learning_rate": 0.01, "schedule": "cosine"},
-            **RECIPES[number],
-        }
-    )
+    recipe: dict[str, object] = {
+        **{"weights": "deterministic", "activations": "deterministic", "pixel_bits": 4},
+        **{"gradient_bits": 4, "epochs": EPOCHS, "learning_rate": 0.01, "schedule": "cosine"},
+    }
+    method = PackedMethod.model_validate(with_optimizer(recipe, RECIPES[number]))
     return create_engine(method, ARCHITECTURE, seed=1, threads=1)
 
 

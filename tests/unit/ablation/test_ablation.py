@@ -293,13 +293,13 @@ def test_the_answer_sorts_by_what_is_bought() -> None:
 
 
 def test_what_else_differs_is_said(fetched: Params) -> None:
-    write_plan(lambda plan: packed(plan)["short"]["set"].update(state_bits=32, pixel_gamma=1))
+    write_plan(lambda plan: packed(plan)["short"]["set"].update(gradient_bits=32, pixel_gamma=1))
     write_results(fetched, {"recipe": [90.0, 91.0], "short": [89.5, 90.0], "plain": [90.5, 90.5]})
     report(fetched)
     lines = (FOLDER / "summary.md").read_text().splitlines()
     (short,) = (line for line in lines if line.startswith("- *3 epochs* rather than *1 epoch*"))
     assert short.endswith(
-        ". They differ in epochs 3 → 1, pixel gamma 3 → none and state bits 8 → 32."
+        ". They differ in epochs 3 → 1, pixel gamma 3 → none and gradient bits 4 → 32."
     )
     (plain,) = (line for line in lines if line.startswith("- *gamma 3* rather than *none*"))
     assert "differ in" not in plain
@@ -453,7 +453,10 @@ def edit(path: Path, section: str, key: str, value: object) -> None:
     [
         (lambda path: path.write_text("{"), "cannot be read"),
         (lambda path: path.write_text(path.read_text().replace("mlp-8-5", "mlp-8-6")), "of other"),
-        (lambda path: path.write_text(path.read_text().replace("0.01", "0.02")), "of other params"),
+        (
+            lambda path: path.write_text(path.read_text().replace("cosine", "linear")),
+            "of other params",
+        ),
         (lambda path: edit(path, "train", "batch_size", 20), "of other params"),
         (lambda path: edit(path, "train", "threads", 7), "of other params"),
         (lambda path: edit(path, "data", "split_seed", 9), "of other params"),

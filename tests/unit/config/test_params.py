@@ -70,12 +70,12 @@ def test_the_projects_own_params_are_valid() -> None:
         (
             ("methods", "packed", "deterministic", "optimizer"),
             "bop",
-            "state_bits belongs to optimizer: adam",
+            "latent_bits belongs to optimizer: rowprop",
         ),
         (
-            ("methods", "packed", "deterministic", "state_bit"),
+            ("methods", "packed", "deterministic", "latent_bit"),
             16,
-            "state_bit: unknown key (did you mean state_bits?)",
+            "latent_bit: unknown key (did you mean latent_bits?)",
         ),
         (("methods", "pakced"), {}, "methods.pakced: unknown key (did you mean packed?)"),
         (("architectures",), [], "architectures: "),

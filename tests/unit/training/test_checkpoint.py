@@ -25,6 +25,7 @@ from pipeline.fetch.store import store
 from pipeline.training import checkpoint
 from pipeline.training.checkpoint import CHECKPOINTS, Checkpoint, Row
 from pipeline.training.train import train
+from tests.conftest import OPTIMIZERS, with_optimizer
 from tests.networks import mlp
 
 SEED = 2
@@ -40,25 +41,13 @@ VARIANTS: dict[str, tuple[str, str, dict[str, object]]] = {
         "simulated",
         {"weights": "stochastic", "activations": "stochastic", "weight_noise": "annealed"},
     ),
-    "state8": (
+    "both_stochastic": (
         "packed",
         "stochastic",
         {"weights": "stochastic", "weight_noise": "annealed", "latent_range": 1.0},
     ),
-    "state16": ("packed", "stochastic", {"state_bits": 16}),
-    "state32": ("packed", "stochastic", {"state_bits": 32}),
     "exact": ("packed", "deterministic", {"gradient_bits": 32}),
-    "bop": (
-        "packed",
-        "deterministic",
-        {
-            "optimizer": "bop",
-            "bop_adaptivity": 0.01,
-            "bop_threshold": 1e-6,
-            "state_bits": None,
-            "latent_range": None,
-        },
-    ),
+    **{name: ("packed", "stochastic", {}) for name in OPTIMIZERS},
 }
 METHODS = ("float", "simulated", "deterministic", "stochastic", *VARIANTS)
 
@@ -76,7 +65,9 @@ def fetched(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     document["train"]["threads"] = 1
     for name, (group, origin, changes) in VARIANTS.items():
         method = {**document["methods"][group][origin], **changes}
-        document["methods"][group][name] = {k: v for k, v in method.items() if v is not None}
+        document["methods"][group][name] = (
+            with_optimizer(method, name) if name in OPTIMIZERS else method
+        )
     with Path("params.yaml").open("w") as file:
         yaml.dump(document, file)
     params = load_params()
@@ -322,10 +313,13 @@ def assert_ignored(capsys: pytest.CaptureFixture[str], path: Path, reason: str) 
         ("deterministic", "steps", np.array([1.0]), "steps has another shape or type"),
         ("deterministic", "layers.0.latent", None, "other arrays"),
         ("float", "0.weight", np.ones((36, 8), np.float32), "0.weight has another shape"),
-        ("state16", "layers.0.v", np.full((8, 64), 0x8001, np.uint16), "v has a number out of"),
-        ("state16", "layers.0.m", np.full((8, 64), 0x7FC0, np.uint16), "m has a number out of"),
-        ("state32", "layers.0.m", np.full((8, 64), 1e30, np.float32), "m has a number out of"),
-        ("state32", "normalization.v", np.full((6, 32), -1, np.float32), "v has a number out of"),
+        ("rowprop8", "layers.0.v", np.full(8, -1, np.float32), "v has a number out of range"),
+        ("rowprop16", "layers.0.v", np.full(8, 1e30, np.float32), "v has a number out of range"),
+        ("rowprop8", "layers.0.latent", np.ones((8, 64), np.int16), "latent has another shape or"),
+        ("adam", "layers.0.m", np.full((8, 64), 1e30, np.float32), "m has a number out of range"),
+        ("adam", "layers.0.v", np.full((8, 64), -1, np.float32), "v has a number out of range"),
+        ("adam", "layers.0.latent", np.full((8, 64), np.nan, np.float32), "is not finite"),
+        ("adam", "normalization.v", np.full((6, 32), -1, np.float32), "v has a number out of"),
         (
             *("bop", "normalization.running.0", np.full((2, 32), -1, np.float32)),
             "running.0 has a number out of",
