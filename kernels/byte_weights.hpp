@@ -19,8 +19,8 @@ inline constexpr std::size_t kHalfGroups = kPanel / (2 * kLanes);
 
 // 8 random bits for every element of rows 16 group to 16 group + 15 of a panel of 32 columns. Four
 // rows draw their own: column c of row r takes byte r % 2 of 16-bit word 32 (r / 2) + c. The others
-// take the numbers of one of these rows, shifted by a quarter, half or three quarters of their range:
-// each is uniform, which rounding needs, and those of a row are independent of one another.
+// take the numbers of one of these rows, shifted by a quarter, half or three quarters of their
+// range. Each is uniform, which rounding needs, and those of a row are independent of one another.
 class RandomBytes {
  public:
   static constexpr std::size_t kRows = 16;
@@ -86,15 +86,18 @@ inline void add_limited(std::int8_t* bytes, const HalfInts (&steps)[kHalfGroups]
   store(bytes, _mm256_max_epi8(sums, _mm256_set1_epi8(-kMaxByte)));
 #elif defined(BINARY_KERNELS_NEON)
   for (std::size_t half = 0; half < 2; ++half) {
-    const int8x16_t packed = vcombine_s8(vmovn_s16(reinterpret_cast<int16x8_t>(steps[2 * half])),
-                                         vmovn_s16(reinterpret_cast<int16x8_t>(steps[2 * half + 1])));
+    const auto narrow = [&](std::size_t v) {
+      return vmovn_s16(reinterpret_cast<int16x8_t>(steps[v]));
+    };
+    const int8x16_t packed = vcombine_s8(narrow(2 * half), narrow(2 * half + 1));
     const int8x16_t sums = vqaddq_s8(vld1q_s8(bytes + 16 * half), packed);
     vst1q_s8(bytes + 16 * half, vmaxq_s8(sums, vdupq_n_s8(-kMaxByte)));
   }
 #else
   for (std::size_t i = 0; i < kPanel; ++i) {
     const int sum = bytes[i] + steps[i / (2 * kLanes)][i % (2 * kLanes)];
-    bytes[i] = static_cast<std::int8_t>(sum > kMaxByte ? kMaxByte : sum < -kMaxByte ? -kMaxByte : sum);
+    const int below = sum < kMaxByte ? sum : kMaxByte;
+    bytes[i] = static_cast<std::int8_t>(below > -kMaxByte ? below : -kMaxByte);
   }
 #endif
 }

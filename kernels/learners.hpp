@@ -32,8 +32,8 @@ class Learner {
   // This step's bits to out, (rows, bytes): those of latent weights with noise.
   virtual void binarize(Team team, float noise, Draw draw, std::uint8_t* out) const = 0;
 
-  // Learn from the gradient of `count` rows from `first` on, (count, columns padded to a multiple of
-  // 32), on one thread. first is a multiple of 16.
+  // Learn from the gradient of `count` rows from `first` on, (count, columns padded to a multiple
+  // of 32), on one thread. first is a multiple of 16.
   virtual void update(const InstructionSet& set, optimizers::Gradient gradient, std::size_t first,
                       std::size_t count, const Rate& rate, Draw draw) = 0;
 };
@@ -44,7 +44,8 @@ struct Size {
   std::size_t padded() const { return panels_for(columns) * kPanel; }
 };
 
-// Latent weights of few bits, and a mean square per row. What all of these point to stays the caller's.
+// Latent weights of few bits, and a mean square per row. What all of these point to stays the
+// caller's.
 std::unique_ptr<Learner> make_rowprop(Size size, optimizers::LatentWeights latent,
                                       float* mean_square, float beta);
 

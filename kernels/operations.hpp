@@ -1,7 +1,7 @@
 // What a step consists of, each divided among threads: products, normalization, rounding, the loss.
 //
-// Arguments are those of the kernels that they call, and are not checked here. Results do not depend
-// on the number of threads.
+// Arguments are those of the kernels that they call, and are not checked here. Results do not
+// depend on the number of threads.
 #pragma once
 
 #include <cstdint>

@@ -44,8 +44,8 @@ using BopStep = void (*)(std::uint8_t* bits, float* m, Gradient gradient, Bop bo
                          std::size_t columns, std::size_t padded, std::size_t begin,
                          std::size_t end);
 
-// RowProp: RMSProp with one mean square per row, for latent weights of few bits and without any other
-// state of a weight's own. Of every weight w with gradient g,
+// RowProp: RMSProp with one mean square per row, for latent weights of few bits and without any
+// other state of a weight's own. Of every weight w with gradient g,
 //   w <- limited(w - rate g / sqrt(v / (1 - beta^steps))), rounded,
 //   v <- beta v + (1 - beta) mean(g^2), the mean over the row.
 // v is that of the steps before, so that a weight is updated as soon as its gradient is there; the
@@ -59,15 +59,15 @@ struct RowProp {
 
 // Latent weights, (rows, padded), padded a multiple of 32, in so many bits each:
 //   16  int16 in units of 1/32767; a change is cut to whole units;
-//    8  int8 in units of 1/127; a change is cut to 1/256 of a unit and rounded stochastically, for it
-//       can be far smaller than a unit.
+//    8  int8 in units of 1/127; a change is cut to 1/256 of a unit and rounded stochastically, for
+//       it can be far smaller than a unit.
 struct LatentWeights {
   void* data;
   int bits;
 };
 
-// mean_square: v, (rows). Rows [begin, end) of all; begin is a multiple of 16. first_row: of the block
-// that is passed, in the whole, a multiple of 16, for the random numbers.
+// mean_square: v, (rows). Rows [begin, end) of all; begin is a multiple of 16. first_row: of the
+// block that is passed, in the whole, a multiple of 16, for the random numbers.
 using RowPropStep = void (*)(LatentWeights latent, float* mean_square, Gradient gradient,
                              RowProp step, std::size_t padded, std::size_t begin, std::size_t end,
                              Draw draw, std::size_t first_row);

@@ -28,8 +28,8 @@ constexpr std::size_t kColumnsBytes = 5U << 17;
 // prepares of its other operand to pay.
 constexpr std::size_t kTileBytes = 400U << 10;
 constexpr std::size_t kLeastTileRows = 64;
-// The largest gradient of a sum that a layer hands back: of an image with a larger one, all are scaled
-// down to that. Batch normalization multiplies gradients by up to 316 times the gain per layer, in
+// The largest gradient of a sum that a layer hands back: of an image with a larger one, all are
+// scaled down to that. Batch normalization multiplies gradients by up to 316 times the gain per layer, in
 // float32. A network that learns stays far below the limit, and above it the squares of the next
 // gradients are still finite.
 constexpr float kMaxSumGradient = 1024;
@@ -219,8 +219,8 @@ Sums Trainer::sums_of(const Context& context, Layer& layer, const Operand& x, Pa
 
 // ---- backward --------------------------------------------------------------------------------
 
-// Learn from the gradient of this layer's output, and return that of its input. For the first layer,
-// where nothing learns from it, it is empty.
+// Learn from the gradient of this layer's output, and return that of its input. For the first
+// layer, where nothing learns from it, it is empty.
 Trainer::Incoming Trainer::backward(const Context& context, Layer& layer, Operand& x,
                                     const Incoming& incoming) {
   const std::size_t batch = context.batch(), panel = batch * kPanel;
@@ -336,8 +336,8 @@ void Trainer::learn(const Context& context, Layer& layer, Operand& x, const Colu
                           columns.first + row, count, context.step.rate, draw);
   };
   if (x.bits == nullptr && threads > 1 && share < max_rows) {
-    // Too few features for a tile per thread. What is prepared of the pixels, a panel at a time, serves
-    // all of them, so that the threads divide the panels.
+    // Too few features for a tile per thread. What is prepared of the pixels, a panel at a time,
+    // serves all of them, so that the threads divide the panels.
     const std::size_t rows = std::min(round_up(columns.count, kRowUnit), max_rows);
     auto* tile = tiles_.get<std::int32_t>(rows * width);
     for (std::size_t row = 0; row < columns.count; row += rows) {
@@ -372,7 +372,8 @@ void Trainer::learn(const Context& context, Layer& layer, Operand& x, const Colu
   seconds_[static_cast<std::size_t>(Phase::kBackward)] -= share_of_updates;
 }
 
-// A range of (rows, columns of x padded), whose first row is feature `row` of the group, on one thread.
+// A range of (rows, columns of x padded), whose first row is feature `row` of the group, on one
+// thread.
 void Trainer::weight_gradient(const Context& context, const Operand& x, const Columns& columns,
                               std::size_t row, Range range, std::int32_t* out) const {
   const std::size_t width = padded(x.columns), batch = context.batch();

@@ -4,8 +4,8 @@
 // From the forward to the backward pass a layer keeps its output's bits and, of each feature, the
 // batch's statistics. Integer sums s are computed block by block, a block being some of the layer's
 // features, and again for the backward pass unless they are still there. The first layer's float32
-// gradients of s exist for a panel per thread. A tile of the weight gradient is applied by the thread that
-// has computed it, while it is in its cache: no whole gradient exists.
+// gradients of s exist for a panel per thread. The weight gradient exists for a tile of features,
+// which learn from it while it is in a second-level cache.
 #pragma once
 
 #include <array>
