@@ -321,26 +321,48 @@ void Trainer::learn(const Context& context, Layer& layer, Operand& x, const Colu
     transpose(context.team(), x.bits, context.batch(), x.columns, out);
     x.transposed = out;
   }
-  const std::size_t width = padded(x.columns);
-  const std::size_t share = (columns.count + static_cast<std::size_t>(options_.threads) - 1) /
-                            static_cast<std::size_t>(options_.threads);
-  const std::size_t most = std::max(kLeastTileRows, kTileBytes / (width * 4) / kRowUnit * kRowUnit);
-  const std::size_t rows = std::min(round_up(share, kRowUnit), most);
-  const std::size_t tiles = (columns.count + rows - 1) / rows;
+  const std::size_t width = padded(x.columns), panels = width / kPanel;
   const int threads =
       worth_starting(columns.count * width * context.batch(), kBitsMultiplied, options_.threads);
-  auto* memory = tiles_.get<std::int32_t>(static_cast<std::size_t>(threads) * rows * width);
+  const std::size_t share =
+      round_up((columns.count + static_cast<std::size_t>(threads) - 1) /
+                   static_cast<std::size_t>(threads), kRowUnit);
+  const std::size_t max_rows =
+      std::max(kLeastTileRows, kTileBytes / (width * 4) / kRowUnit * kRowUnit);
   const Draw draw = context.draw(layer, kUpdate);
-  std::vector<Seconds> updating(static_cast<std::size_t>(threads), Seconds{});
-  for_each(tiles, threads, [&](std::size_t tile) {
-    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
-    void* out = memory + thread * rows * width;
-    const std::size_t row = tile * rows, count = std::min(rows, columns.count - row);
-    weight_gradient(context, x, columns, row, count, out);
+  const auto update = [&](const std::int32_t* gradient, std::size_t row, std::size_t count) {
     const float* factors = columns.factors == nullptr ? nullptr : columns.factors + row;
-    const auto begin = std::chrono::steady_clock::now();
-    layer.learner->update(context.set, {out, columns.exact != nullptr, factors},
+    layer.learner->update(context.set, {gradient, columns.exact != nullptr, factors},
                           columns.first + row, count, context.step.rate, draw);
+  };
+  if (x.bits == nullptr && threads > 1 && share < max_rows) {
+    // Too few features for a tile per thread. What is prepared of the pixels, a panel at a time, serves
+    // all of them, so that the threads divide the panels.
+    const std::size_t rows = std::min(round_up(columns.count, kRowUnit), max_rows);
+    auto* tile = tiles_.get<std::int32_t>(rows * width);
+    for (std::size_t row = 0; row < columns.count; row += rows) {
+      const std::size_t count = std::min(rows, columns.count - row);
+      for_each_part(panels, 1, threads, [&](std::size_t begin, std::size_t end) {
+        weight_gradient(context, x, columns, row, {0, count, begin, end}, tile);
+      });
+      enter(Phase::kOptimizer);
+      for_each_part(count, kRowUnit, threads, [&](std::size_t begin, std::size_t end) {
+        update(tile + begin * width, row + begin, end - begin);
+      });
+      enter(Phase::kBackward);
+    }
+    return;
+  }
+  const std::size_t rows = std::min(share, max_rows);
+  auto* tiles = tiles_.get<std::int32_t>(static_cast<std::size_t>(threads) * rows * width);
+  std::vector<Seconds> updating(static_cast<std::size_t>(threads), Seconds{});
+  for_each((columns.count + rows - 1) / rows, threads, [&](std::size_t number) {
+    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
+    std::int32_t* tile = tiles + thread * rows * width;
+    const std::size_t row = number * rows, count = std::min(rows, columns.count - row);
+    weight_gradient(context, x, columns, row, {0, count, 0, panels}, tile);
+    const auto begin = std::chrono::steady_clock::now();
+    update(tile, row, count);
     updating[thread] += std::chrono::steady_clock::now() - begin;
   });
   // The two alternate within every thread: each phase gets its share of their time.
@@ -350,12 +372,11 @@ void Trainer::learn(const Context& context, Layer& layer, Operand& x, const Colu
   seconds_[static_cast<std::size_t>(Phase::kBackward)] -= share_of_updates;
 }
 
-// Of `rows` features from `row` of the group on, (rows, columns of x padded), on one thread.
+// A range of (rows, columns of x padded), whose first row is feature `row` of the group, on one thread.
 void Trainer::weight_gradient(const Context& context, const Operand& x, const Columns& columns,
-                              std::size_t row, std::size_t rows, void* out) const {
+                              std::size_t row, Range range, std::int32_t* out) const {
   const std::size_t width = padded(x.columns), batch = context.batch();
   const Output output{out, true, width, kPanel};
-  const Range range{0, rows, 0, width / kPanel};
   const InstructionSet& set = context.set;
   if (columns.exact != nullptr) {
     const float* g = columns.exact + row * columns.stride;

@@ -159,7 +159,7 @@ class Trainer {
                    std::size_t panel, const float* g) const;
   void learn(const Context& context, Layer& layer, Operand& x, const Columns& columns);
   void weight_gradient(const Context& context, const Operand& x, const Columns& columns,
-                       std::size_t row, std::size_t rows, void* out) const;
+                       std::size_t row, products::Range range, std::int32_t* out) const;
   Incoming input_gradient(const Context& context, Layer& layer, const float* g);
   void update_normalization(const Context& context);
 

@@ -5,7 +5,7 @@ The classes hold the arrays; `binary_kernels` updates them through the learner o
 
 import math
 import mmap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import binary_kernels as kernels
@@ -54,8 +54,42 @@ def create_weights(
     return kinds[method.optimizer](method, inputs, outputs, generator)
 
 
-class RowPropWeights:
-    """Latent weights of one or two bytes, (N, K padded), and nothing else per weight.
+class LatentWeights:
+    """Latent weights, (N, K padded), whose signs are Wb; padding is 0."""
+
+    def __init__(
+        self,
+        method: PackedMethod,
+        inputs: int,
+        outputs: int,
+        generator: np.random.Generator,
+        number: type[np.generic],
+        units: int,
+    ) -> None:
+        """Draw the initial ones, in this type and so many units: whole ones, where not 1."""
+        # Params has checked that it is there: see `PackedMethod`.
+        assert method.latent_range is not None
+        self._columns = inputs
+        latent = own_memory((outputs, padded(inputs)), number)
+        # Row by row, because all numbers in float32 would take more memory than the training.
+        for row in latent:
+            uniform = generator.random(inputs, np.float32) * 2 - 1
+            initial = uniform * (method.latent_range * units)
+            row[:inputs] = initial if units == 1 else np.rint(initial)
+        self._latent = latent
+
+    def signs(self) -> NDArray[np.uint8]:
+        """See `BinaryWeights`."""
+        bits: NDArray[np.uint8] = kernels.pack_latent(self._latent, self._columns)
+        return bits
+
+    def weight_bytes(self) -> int:
+        """See `BinaryWeights`."""
+        return self._latent.nbytes
+
+
+class RowPropWeights(LatentWeights):
+    """Latent weights of one or two bytes, and nothing else per weight.
 
     They are integers, in units of 1/127 or 1/32767. RowProp is RMSProp with one mean square per
     row of weights: see docs/engine.md.
@@ -65,46 +99,31 @@ class RowPropWeights:
         self, method: PackedMethod, inputs: int, outputs: int, generator: np.random.Generator
     ) -> None:
         number = np.int8 if method.latent_bits == 8 else np.int16
-        self._columns = inputs
-        self._latent = own_memory((outputs, padded(inputs)), number)
-        largest = np.iinfo(number).max
-        for row, uniform in _initial_rows(self._latent, method, inputs, generator, largest):
-            row[:] = np.rint(uniform)
+        units = np.iinfo(number).max
+        super().__init__(method, inputs, outputs, generator, number, units)
         self._mean_square = np.zeros(outputs, np.float32)
 
     def learner(self) -> kernels.Learner:
         """See `BinaryWeights`."""
         return kernels.rowprop_learner(self._latent, self._mean_square, self._columns, beta=BETA2)
 
-    def signs(self) -> NDArray[np.uint8]:
-        """See `BinaryWeights`."""
-        bits: NDArray[np.uint8] = kernels.pack_latent(self._latent, self._columns)
-        return bits
-
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
         """See `BinaryWeights`."""
         return {"latent": self._latent, "v": self._mean_square}
-
-    def weight_bytes(self) -> int:
-        """See `BinaryWeights`."""
-        return self._latent.nbytes
 
     def state_bytes(self) -> int:
         """See `BinaryWeights`."""
         return self._mean_square.nbytes
 
 
-class AdamWeights:
-    """Latent weights in [-1, 1], (N, K padded), and Adam's two moments, all float32."""
+class AdamWeights(LatentWeights):
+    """Latent weights in [-1, 1] and Adam's two moments, all float32."""
 
     def __init__(
         self, method: PackedMethod, inputs: int, outputs: int, generator: np.random.Generator
     ) -> None:
-        self._columns = inputs
-        shape = (outputs, padded(inputs))
-        self._latent = own_memory(shape, np.float32)
-        for row, uniform in _initial_rows(self._latent, method, inputs, generator, 1):
-            row[:] = uniform
+        super().__init__(method, inputs, outputs, generator, np.float32, 1)
+        shape = self._latent.shape
         self._m, self._v = own_memory(shape, np.float32), own_memory(shape, np.float32)
 
     def learner(self) -> kernels.Learner:
@@ -119,18 +138,9 @@ class AdamWeights:
             epsilon=EPSILON,
         )
 
-    def signs(self) -> NDArray[np.uint8]:
-        """See `BinaryWeights`."""
-        bits: NDArray[np.uint8] = kernels.pack_latent(self._latent, self._columns)
-        return bits
-
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
         """See `BinaryWeights`."""
         return {"latent": self._latent, "m": self._m, "v": self._v}
-
-    def weight_bytes(self) -> int:
-        """See `BinaryWeights`."""
-        return self._latent.nbytes
 
     def state_bytes(self) -> int:
         """See `BinaryWeights`."""
@@ -177,24 +187,6 @@ class BopWeights:
     def state_bytes(self) -> int:
         """See `BinaryWeights`."""
         return self._m.nbytes
-
-
-def _initial_rows(
-    latent: NDArray[Any],
-    method: PackedMethod,
-    inputs: int,
-    generator: np.random.Generator,
-    scale: float,
-) -> Iterator[tuple[NDArray[Any], NDArray[np.float32]]]:
-    """Yield each row of latent weights and the numbers to begin with, as multiples of 1/scale.
-
-    Row by row, because all numbers in float32 would take more memory than the training.
-    """
-    # Params has checked that it is there: see `PackedMethod`.
-    assert method.latent_range is not None
-    for row in latent:
-        uniform = generator.random(inputs, np.float32) * 2 - 1
-        yield row[:inputs], uniform * (method.latent_range * scale)
 
 
 def own_memory(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
