@@ -29,9 +29,9 @@ constexpr std::size_t kColumnsBytes = 5U << 17;
 constexpr std::size_t kTileBytes = 400U << 10;
 constexpr std::size_t kLeastTileRows = 64;
 // The largest gradient of a sum that a layer hands back: of an image with a larger one, all are
-// scaled down to that. Batch normalization multiplies gradients by up to 316 times the gain per layer, in
-// float32. A network that learns stays far below the limit, and above it the squares of the next
-// gradients are still finite.
+// scaled down to that. Batch normalization multiplies gradients by up to 316 times the gain per
+// layer, in float32. A network that learns stays far below the limit, and above it the squares of
+// the next gradients are still finite.
 constexpr float kMaxSumGradient = 1024;
 // Optimizers draw random numbers for so many rows together, at most.
 constexpr std::size_t kRowUnit = 16;

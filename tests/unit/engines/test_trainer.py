@@ -118,9 +118,11 @@ DIVIDED = {
     # All classes are one block, of two groups and three parts.
     "groups of classes": Case((40, 40, 230), 3000, bits=4, noise="both"),
     # Tiles of 64 rows, and random numbers in chunks of 32 panels.
-    "tiles": Case((1700, 210, 3), 9, noise="both"),
-    "tiles of 16 bits": Case((1700, 210, 3), 9, "rowprop16", noise="both"),
-    "tiles of Adam": Case((1700, 150, 3), 9, "adam"),
+    "tiles": Case((1700, 210, 3), 40, noise="both"),
+    # For four threads there are too few features to have a tile each.
+    "shared tiles": Case((1700, 150, 3), 40),
+    "shared tiles of 16 bits": Case((1700, 150, 3), 40, "rowprop16"),
+    "shared tiles of Adam": Case((1700, 150, 3), 40, "adam", bits=32),
     "tiles of bits": Case((20, 1100, 290, 3), 40),
     "tiles of Bop": Case((20, 1100, 290, 3), 40, "bop"),
     # Sums of so many pixels, or bits, take 32 bits.
