@@ -114,21 +114,13 @@ def test_a_committed_trial_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(ROOT)
     rows = read_trials()[["architecture", "seed", "recipe"]].astype(str)
     keys = set(rows.itertuples(index=False, name=None))
-<<<<<<< HEAD
     asked = "RowProp's latent bits and learning rate"
-=======
-    asked = "the float network"
->>>>>>> tests15
     trials = [
         (architecture, str(seed), _recipe(method, {}))
         for question, architecture, method, _, seed in _trials(load_yaml(SEARCH_FILE, Search))
         if question.question == asked
     ]
-<<<<<<< HEAD
     assert len(trials) == 32
-=======
-    assert len(trials) == 4
->>>>>>> tests15
     assert set(trials) <= keys
 
 
