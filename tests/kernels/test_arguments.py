@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,16 +168,17 @@ STEP: dict[str, Any] = {
 }
 
 
-def learner(rows: int = 4, columns: int = 20) -> Any:
+def learner(rows: int, columns: int) -> Any:
     latent = zeros((rows, -(-columns // 32) * 32), np.int8)
     return kernels.rowprop_learner(latent, zeros((rows,)), columns, beta=0.999)
 
 
-def trainer(**changes: Any) -> Any:
-    """Return a network of a layer, of 20 pixels and 4 classes."""
+def trainer(sizes: Sequence[tuple[int, int]] = ((4, 20),), **changes: Any) -> Any:
+    """Return a network whose layers have so many outputs and inputs each."""
     options = {
         **{name: zeros((1, 2, 32)) for name in ("running", "parameters", "m", "v")},
-        **{"learners": [learner()], "max_gradient": 7, "stochastic": False, "threads": 1},
+        "learners": [learner(*size) for size in sizes],
+        **{"max_gradient": 7, "stochastic": False, "threads": 1},
         **{"label_smoothing": 0.1, "epsilon": 1e-5, "momentum": 0.1, "seed": 1},
         **BETAS,
         **{"adam_epsilon": 1e-8},
@@ -345,15 +346,15 @@ def test_a_wrong_learner_is_refused(
     ("changes", "error", "message"),
     [
         ({"learners": []}, ValueError, "learners and running must have an entry for each layer"),
-        ({"learners": [learner()] * 2}, ValueError, "learners and running must have an entry"),
+        ({"sizes": [(4, 20)] * 2}, ValueError, "learners and running must have an entry"),
         ({"learners": [zeros((4, 32))]}, TypeError, "learners must be of type Learner"),
         ({"learners": [None]}, TypeError, "learners must be of type Learner"),
         (
-            {"learners": [learner(), learner(3, 5)], "running": (zeros((1, 2, 32)),) * 2},
+            {"sizes": [(4, 20), (3, 5)], "running": (zeros((1, 2, 32)),) * 2},
             ValueError,
             "a layer's columns must be the rows of the layer before",
         ),
-        ({"learners": [learner(33)]}, ValueError, "running must have 2 elements on axis 0"),
+        ({"sizes": [(33, 20)]}, ValueError, "running must have 2 elements on axis 0"),
         ({"running": zeros((1, 5, 32))}, ValueError, "running must have 2 elements on axis 1"),
         ({"running": zeros((1, 2, 64))}, ValueError, "running must have 32 elements on axis 2"),
         ({"parameters": zeros((2, 2, 32))}, ValueError, "parameters must have 1 elements on axis"),
