@@ -24,6 +24,8 @@ BASELINE_ROW = "baseline"
 # In points of accuracy: one test image in a thousand. A smaller change is no difference, even where
 # all seeds agree: among so many comparisons, some agree by chance.
 MIN_POINTS = 0.1
+# Nor is a cost that is this many times the baseline's, or less, however narrow its interval is.
+ALIKE = 1.01
 _NOTHING = Estimate(math.nan, math.nan, math.nan)
 
 
@@ -117,7 +119,7 @@ class Comparison:
         return [
             name
             for name, ratio in self.ratios.items()
-            if judge_cost(name, ratio) is not Verdict.NO_DIFFERENCE
+            if judge_cost(name, ratio, ALIKE) is not Verdict.NO_DIFFERENCE
         ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.ablation.comparison import BASELINE_ROW, MIN_POINTS, Comparison
+from pipeline.ablation.comparison import ALIKE, BASELINE_ROW, MIN_POINTS, Comparison
 from pipeline.ablation.plan import Factor, Plan
 from pipeline.ablation.results import Result
 from pipeline.report.charts.captions import Caption, captioned
@@ -74,6 +74,7 @@ def render(
             "minutes": (trained + seconds) / 60,
             "no_difference": Verdict.NO_DIFFERENCE,
             "min_points": MIN_POINTS,
+            "alike": ALIKE,
             "comparisons": sum(each.factor != BASELINE_ROW for each in comparisons),
             "rounds": plan.costs.rounds,
         },

@@ -313,6 +313,14 @@ def test_a_ratio_whose_interval_holds_1_is_not_clear() -> None:
         assert comparison.differing_costs == (["time"] if clear else [])
 
 
+def test_a_ratio_within_a_hundredth_of_1_is_not_clear() -> None:
+    same = outcome([90.0])
+    for value, clear in ((1.005, False), (0.995, False), (1.02, True), (0.98, True)):
+        found = {name: Estimate(value, value, value) for name in ("time", "memory")}
+        comparison = Comparison("It", "so", "x", same, same, found)
+        assert comparison.differing_costs == (["time", "memory"] if clear else [])
+
+
 def test_costs_are_compared_within_rounds(fetched: Params) -> None:
     write_results(fetched, {"recipe": [90.0, 91.0], "short": [89.5, 90.0], "plain": [90.5, 90.5]})
     path = COSTS / "costs.csv"
