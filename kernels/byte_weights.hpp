@@ -126,5 +126,19 @@ inline std::uint32_t signs_of(const std::int8_t* weights) {
 #endif
 }
 
+inline std::uint32_t signs_of(const std::int16_t* weights) {
+#if defined(__AVX512F__)
+  return ~_mm512_movepi16_mask(read<__m512i>(weights));
+#elif defined(__AVX2__)
+  const __m256i packed = _mm256_packs_epi16(read<__m256i>(weights), read<__m256i>(weights + 16));
+  return ~static_cast<std::uint32_t>(
+      _mm256_movemask_epi8(_mm256_permute4x64_epi64(packed, 0xD8)));
+#else
+  std::uint32_t bits = 0;
+  for (std::size_t i = 0; i < kPanel; ++i) bits |= (weights[i] >= 0 ? 1U : 0U) << i;
+  return bits;
+#endif
+}
+
 }  // namespace
 }  // namespace kernels

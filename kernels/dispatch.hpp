@@ -1,6 +1,7 @@
 // Which form of the kernels runs: chosen at run time, forced by BINARY_KERNELS.
 #pragma once
 
+#include "convolution.hpp"
 #include "float_products.hpp"
 #include "normalization.hpp"
 #include "optimizers.hpp"
@@ -17,6 +18,7 @@ struct InstructionSet {
   const packing::Kernels* packing;
   const products::Kernels* products;
   const pixels::Kernels* pixels;
+  const convolution::Kernels* convolution;
   const float_products::Kernels* float_products;
   const normalization::Kernels* normalization;
   const rounding::Kernels* rounding;

@@ -20,6 +20,13 @@ inline constexpr std::size_t kPanel = 32;
 constexpr std::size_t bytes_for(std::size_t elements) { return (elements + 7) / 8; }
 constexpr std::size_t panels_for(std::size_t rows) { return (rows + kPanel - 1) / kPanel; }
 
+constexpr std::size_t round_up(std::size_t count, std::size_t unit) {
+  return (count + unit - 1) / unit * unit;
+}
+
+// Elements rounded up to whole panels.
+constexpr std::size_t padded(std::size_t count) { return round_up(count, kPanel); }
+
 // How many of a panel's 32 rows exist, of `rows` in all.
 constexpr std::size_t rows_in_panel(std::size_t panel, std::size_t rows) {
   const std::size_t left = rows - panel * kPanel;

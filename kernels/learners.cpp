@@ -78,9 +78,10 @@ class Bop final : public Learner {
   }
 
   void update(const InstructionSet& set, Gradient gradient, std::size_t first, std::size_t count,
-              const Rate&, Draw) override {
+              const Rate& rate, Draw) override {
+    const optimizers::Bop bop{bop_.adaptivity * rate.learning_rate, bop_.threshold};
     set.optimizers->bop(bits_ + first * bytes_for(size_.columns), m_ + first * size_.padded(),
-                        gradient, bop_, size_.columns, size_.padded(), 0, count);
+                        gradient, bop, size_.columns, size_.padded(), 0, count);
   }
 
  private:

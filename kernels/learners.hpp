@@ -52,7 +52,8 @@ std::unique_ptr<Learner> make_rowprop(Size size, optimizers::LatentWeights laten
 // Latent weights and two moments per weight in float32.
 std::unique_ptr<Learner> make_adam(Size size, optimizers::State state, Betas betas);
 
-// Bits, and the filtered gradient in float32.
+// Bits, and the filtered gradient in float32. The adaptivity is that per unit of the learning rate,
+// with which it falls.
 std::unique_ptr<Learner> make_bop(Size size, std::uint8_t* bits, float* m, optimizers::Bop bop);
 
 }  // namespace kernels

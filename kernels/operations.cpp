@@ -102,25 +102,29 @@ void gradients_by_bits(Team team, Rounded a, std::size_t elements, products::Pan
   });
 }
 
+void batch_row(const double* sums, const double* squares, std::size_t rows,
+               const float* parameters, double epsilon, float* out) {
+  const float* gain = parameters;
+  const float* bias = gain + kPanel;
+  const auto count = static_cast<double>(rows);
+  for (std::size_t i = 0; i < kPanel; ++i) {
+    const double mean = sums[i] / count;
+    const double variance = std::max(0.0, (squares[i] - sums[i] * mean) / count);
+    const double inverse = 1.0 / std::sqrt(variance + epsilon);
+    const double scale = gain[i] * inverse;
+    out[kMean * kPanel + i] = static_cast<float>(mean);
+    out[kVariance * kPanel + i] = static_cast<float>(variance);
+    out[kInverse * kPanel + i] = static_cast<float>(inverse);
+    out[kScale * kPanel + i] = static_cast<float>(scale);
+    out[kShift * kPanel + i] = static_cast<float>(bias[i] - mean * scale);
+  }
+}
+
 void batch_statistics(Team team, Sums s, const float* parameters, double epsilon, float* batch) {
   for_each(s.panels, worth_normalizing(team, s.panels, s.rows), [&](std::size_t p) {
     double sums[kPanel], squares[kPanel];
     team.set.normalization->statistics({s.panel(p), s.wide, s.rows}, sums, squares);
-    const float* gain = parameters + p * kPairSize;
-    const float* bias = gain + kPanel;
-    float* out = batch + p * kBatchSize;
-    const auto rows = static_cast<double>(s.rows);
-    for (std::size_t i = 0; i < kPanel; ++i) {
-      const double mean = sums[i] / rows;
-      const double variance = std::max(0.0, (squares[i] - sums[i] * mean) / rows);
-      const double inverse = 1.0 / std::sqrt(variance + epsilon);
-      const double scale = gain[i] * inverse;
-      out[kMean * kPanel + i] = static_cast<float>(mean);
-      out[kVariance * kPanel + i] = static_cast<float>(variance);
-      out[kInverse * kPanel + i] = static_cast<float>(inverse);
-      out[kScale * kPanel + i] = static_cast<float>(scale);
-      out[kShift * kPanel + i] = static_cast<float>(bias[i] - mean * scale);
-    }
+    batch_row(sums, squares, s.rows, parameters + p * kPairSize, epsilon, batch + p * kBatchSize);
   });
 }
 

@@ -67,6 +67,10 @@ void gradients_by_bits(const InstructionSet& set, Rounded a, std::size_t element
 
 // ---- normalization and binarization ------------------------------------------------------------
 
+// A panel of a batch's normalization from the exact sums of `rows` rows, and of their squares.
+// parameters: its gain and bias. out: (5, 32).
+void batch_row(const double* sums, const double* squares, std::size_t rows,
+               const float* parameters, double epsilon, float* out);
 void batch_statistics(Team team, Sums s, const float* parameters, double epsilon, float* batch);
 // first_panel: of s, in a layer of `columns` columns, whose bits are out, (rows, bytes).
 void binarize(Team team, Sums s, const float* batch, std::size_t first_panel, std::size_t columns,

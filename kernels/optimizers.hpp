@@ -6,10 +6,12 @@
 
 namespace kernels::optimizers {
 
-// The gradient of `rows` rows: int32 or float32, (rows, columns), times a factor a row.
+// The gradient of `rows` rows, (rows, columns), times a factor a row.
 struct Gradient {
+  enum class Type { real, wide, narrow };  // float32, int32, int16
+
   const void* data;
-  bool real;
+  Type type;
   const float* factor;  // null stands for 1
 };
 

@@ -1,12 +1,11 @@
 // Work for several threads: items one by one or in parts, or a product by rows or by panels.
 #pragma once
 
-#include <omp.h>
-
 #include <algorithm>
-#include <exception>
+#include <type_traits>
 
 #include "products.hpp"
+#include "threads.hpp"
 
 namespace kernels {
 
@@ -24,23 +23,19 @@ inline int worth_starting(std::size_t work, std::size_t of_thread, int threads) 
   return static_cast<int>(std::min(worth, static_cast<std::size_t>(threads)));
 }
 
-// Call work(i) for every i below `count`; each call writes what is its own.
-// No more threads start than there are items: starting them takes microseconds. An exception that
-// left a thread would end the process: the first is thrown here, once all calls have returned.
+// Call work(i), or work(i, thread), for every i below `count`; each call writes what is its own, or
+// its thread's. No more threads start than there are items: starting them takes microseconds.
 template <typename Work>
 void for_each(std::size_t count, int threads, Work work) {
-  const int team = static_cast<int>(std::min(count, static_cast<std::size_t>(threads)));
-  std::exception_ptr failure;
-#pragma omp parallel for num_threads(team)
-  for (std::size_t i = 0; i < count; ++i) {
-    try {
-      work(i);
-    } catch (...) {
-#pragma omp critical(binary_kernels_failure)
-      if (!failure) failure = std::current_exception();
+  const DoItem do_item = [](void* own, std::size_t item, [[maybe_unused]] std::size_t thread) {
+    auto& call = *static_cast<Work*>(own);
+    if constexpr (std::is_invocable_v<Work&, std::size_t, std::size_t>) {
+      call(item, thread);
+    } else {
+      call(item);
     }
-  }
-  if (failure) std::rethrow_exception(failure);
+  };
+  share_items(count, static_cast<std::size_t>(threads), do_item, &work);
 }
 
 // Call work(begin, end) for parts of `count` items, one a thread, that begin at multiples of

@@ -12,7 +12,13 @@
 namespace kernels::pixels {
 
 // A pixel is at most 15 and an integer at most 127.
-inline constexpr std::size_t kMaxElements = ((std::size_t{1} << 31) - 1) / (15 * 127);
+inline constexpr int kMaxPixel = 15;
+inline constexpr std::size_t kMaxElements = ((std::size_t{1} << 31) - 1) / (kMaxPixel * 127);
+
+// Whether sums of so many integers of absolute value at most `max` by pixels do.
+constexpr bool fits_int16(std::size_t elements, int max) {
+  return elements * static_cast<std::size_t>(max) * kMaxPixel <= 32767;
+}
 
 // Four panels lie together, so that one address serves them all.
 inline constexpr std::size_t kPanelsOfBlock = 4;
@@ -53,8 +59,8 @@ using PixelsByBits = void (*)(IntRows x, std::size_t elements, GroupOperand b, O
 
 // out[n, p] = sum over b of a[n, b] x[b, p].
 // a: (N, stride) int8, stride a multiple of 4, elements of absolute value at most `max` (1 to
-// 127). x: nibbles. elements: how many b. out: int32. Range: rows n, panels of 32 pixels; the
-// nibbles of a panel past the last pixel are read.
+// 127). x: nibbles. elements: how many b. out: int32, or int16 where `fits_int16`. Range: rows n,
+// panels of 32 pixels; the nibbles of a panel past the last pixel are read.
 using IntsByPixels = void (*)(const std::int8_t* a, std::size_t stride, int max, IntRows x,
                               std::size_t elements, Output out, products::Range range);
 

@@ -1,9 +1,8 @@
 #include "training.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 #include "parallel.hpp"
@@ -14,12 +13,14 @@ using products::Range;
 
 namespace {
 
-using Seconds = std::chrono::duration<double>;
+using Seconds = PhaseClock::Seconds;
 
 // The sums of a block: four panels at a batch of 5,000, which is what the products of pixels take
 // together. Twice as many would save a fifth of the time there, since every block builds tables of
 // the inputs, and would take a tenth more memory.
 constexpr std::size_t kSumsBytes = 5U << 18;
+// A layer whose sums fit this is one block: its backward pass finds them as they were.
+constexpr std::size_t kAllSumsBytes = 2 * kSumsBytes;
 // The float32 gradients of a part: two panels at a batch of 5,000, so that two threads have work.
 constexpr std::size_t kGradientBytes = 5U << 18;
 // The rounded gradients, a byte each, of a group of features.
@@ -28,39 +29,10 @@ constexpr std::size_t kColumnsBytes = 5U << 17;
 // prepares of its other operand to pay.
 constexpr std::size_t kTileBytes = 400U << 10;
 constexpr std::size_t kLeastTileRows = 64;
-// The largest gradient of a sum that a layer hands back: of an image with a larger one, all are
-// scaled down to that. Batch normalization multiplies gradients by up to 316 times the gain per
-// layer, in float32. A network that learns stays far below the limit, and above it the squares of
-// the next gradients are still finite.
-constexpr float kMaxSumGradient = 1024;
-// Optimizers draw random numbers for so many rows together, at most.
-constexpr std::size_t kRowUnit = 16;
-
-// What a layer draws numbers for; those of different purposes are independent.
-enum Purpose : std::uint32_t { kActivations, kWeights, kColumns, kRows, kUpdate, kPurposes };
-
-constexpr std::size_t round_up(std::size_t count, std::size_t unit) {
-  return (count + unit - 1) / unit * unit;
-}
-
-constexpr std::size_t padded(std::size_t count) { return round_up(count, kPanel); }
 
 }  // namespace
 
-struct Trainer::Context {
-  const InstructionSet& set;
-  const Step& step;
-  const TrainerOptions& options;
-
-  Team team() const { return {set, options.threads}; }
-  std::size_t batch() const { return step.batch; }
-  Draw draw(const Layer& layer, Purpose purpose) const {
-    return {options.seed, static_cast<std::uint32_t>(layer.index) * kPurposes + purpose,
-            step.number};
-  }
-};
-
-void* Trainer::Buffer::bytes(std::size_t size) {
+void* Buffer::bytes(std::size_t size) {
 #if defined(__SANITIZE_ADDRESS__)
   // Then each array has memory of its own size, whose ends the sanitizer watches.
   const bool fits = size == size_;
@@ -77,20 +49,41 @@ void* Trainer::Buffer::bytes(std::size_t size) {
   return memory_->get();
 }
 
-Trainer::Trainer(const std::vector<LayerState>& layers, NormalizationState normalization,
+void update_running(const TrainerOptions& options, std::size_t rows, std::size_t panels,
+                    const float* batch, float* running) {
+  const auto count = static_cast<double>(rows);
+  const float unbiased = static_cast<float>(count / (count - 1));
+  for (std::size_t p = 0; p < panels; ++p, batch += kBatchSize, running += kPairSize) {
+    for (std::size_t i = 0; i < kPanel; ++i) {
+      const float variance = batch[kVariance * kPanel + i] * unbiased;
+      running[i] += options.momentum * (batch[kMean * kPanel + i] - running[i]);
+      running[kPanel + i] += options.momentum * (variance - running[kPanel + i]);
+    }
+  }
+}
+
+Trainer::Trainer(const std::vector<ConvolutionState>& convolutions,
+                 const std::vector<LayerState>& layers, NormalizationState normalization,
                  const TrainerOptions& options)
     : normalization_(normalization), options_(options) {
   std::size_t panels = 0;
+  for (const ConvolutionState& each : convolutions) panels += panels_for(each.shape.features);
   for (const LayerState& layer : layers) panels += panels_for(layer.outputs);
   normalization_gradient_.assign(panels * kPairSize, 0.0F);
   std::size_t at = 0;
+  for (const ConvolutionState& state : convolutions) {
+    convolutions_.emplace_back(state.shape, convolutions_.size(), state.learner,
+                               normalization.parameters + at, normalization_gradient_.data() + at,
+                               state.running);
+    at += convolutions_.back().panels() * kPairSize;
+  }
   for (const LayerState& state : layers) {
     Layer layer{};
-    layer.index = layers_.size();
+    layer.index = convolutions_.size() + layers_.size();
     layer.inputs = state.inputs;
     layer.outputs = state.outputs;
     layer.panels = panels_for(state.outputs);
-    layer.last = layer.index + 1 == layers.size();
+    layer.last = layers_.size() + 1 == layers.size();
     layer.learner = state.learner;
     layer.parameters = normalization.parameters + at;
     layer.gradient = normalization_gradient_.data() + at;
@@ -102,9 +95,15 @@ Trainer::Trainer(const std::vector<LayerState>& layers, NormalizationState norma
 }
 
 void Trainer::step(const InstructionSet& set, const Step& step) {
-  const Context context{set, step, options_};
+  const StepContext context{set, step, options_, clock_};
   enter(Phase::kForward);
-  std::vector<Operand> inputs{{step.images, nullptr, layers_.front().inputs}};
+  std::vector<MapInput> maps;
+  const std::uint8_t* map = nullptr;
+  for (ConvolutionLayer& convolution : convolutions_) {
+    maps.push_back({step.images, map});
+    map = convolution.forward(context, memory_, maps.back());
+  }
+  std::vector<Operand> inputs{{step.images, map, layers_.front().inputs}};
   for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
     forward(context, layers_[i], inputs.back());
     const std::uint8_t* bits = layers_[i].bits.content<std::uint8_t>();
@@ -116,16 +115,22 @@ void Trainer::step(const InstructionSet& set, const Step& step) {
     // Each layer updates and clips its weights here, when their gradient is there.
     incoming = backward(context, layers_[i], inputs[i], incoming);
   }
+  if (!convolutions_.empty()) {
+    MapGradient gradient = map_gradient(context, incoming);
+    for (std::size_t i = convolutions_.size(); i-- > 0;) {
+      gradient = convolutions_[i].backward(context, memory_, maps[i], gradient);
+    }
+  }
   update_normalization(context);
   enter(std::nullopt);
 }
 
 // ---- forward ---------------------------------------------------------------------------------
 
-void Trainer::forward(const Context& context, Layer& layer, const Operand& x) {
+void Trainer::forward(const StepContext& context, Layer& layer, const Operand& x) {
   binarize_weights(context, layer);
   std::uint8_t* bits = layer.bits.get<std::uint8_t>(context.batch() * bytes_for(layer.outputs));
-  const Draw draw = context.draw(layer, kActivations);
+  const Draw draw = context.draw(layer.index, kActivations);
   for (const Panels block : blocks_of(context, layer)) {
     const Sums sums = sums_of(context, layer, x, block);
     normalize(context, layer, block, sums);
@@ -136,7 +141,7 @@ void Trainer::forward(const Context& context, Layer& layer, const Operand& x) {
   update_running(context, layer);
 }
 
-Trainer::Incoming Trainer::forward_to_loss(const Context& context, Layer& layer,
+Trainer::Incoming Trainer::forward_to_loss(const StepContext& context, Layer& layer,
                                            const Operand& x) {
   binarize_weights(context, layer);
   const Panels all{0, layer.panels};
@@ -149,45 +154,37 @@ Trainer::Incoming Trainer::forward_to_loss(const Context& context, Layer& layer,
   return {gradient, nullptr, nullptr, nullptr, 0};
 }
 
-void Trainer::binarize_weights(const Context& context, Layer& layer) {
+void Trainer::binarize_weights(const StepContext& context, Layer& layer) {
   const std::size_t bytes = bytes_for(layer.inputs);
   std::uint8_t* rows = layer.rows.get<std::uint8_t>(layer.outputs * bytes);
   layer.learner->binarize(context.team(), context.step.weight_noise,
-                          context.draw(layer, kWeights), rows);
+                          context.draw(layer.index, kWeights), rows);
   interleave(context.team(), rows, layer.outputs, bytes,
              layer.weight_panels.get<std::uint8_t>(layer.panels * bytes * kPanel));
   layer.held.reset();
 }
 
 // Compute the batch's statistics of a block.
-void Trainer::normalize(const Context& context, Layer& layer, Panels block, Sums sums) {
+void Trainer::normalize(const StepContext& context, Layer& layer, Panels block, Sums sums) {
   enter(Phase::kNormalization);
   batch_statistics(context.team(), sums, layer.parameters + block.first * kPairSize,
                    options_.epsilon, layer.batch.data() + block.first * kBatchSize);
 }
 
-void Trainer::update_running(const Context& context, Layer& layer) {
+void Trainer::update_running(const StepContext& context, Layer& layer) {
   enter(Phase::kNormalization);
-  const auto rows = static_cast<double>(context.batch());
-  const float unbiased = static_cast<float>(rows / (rows - 1));
-  for (std::size_t p = 0; p < layer.panels; ++p) {
-    const float* batch = layer.batch.data() + p * kBatchSize;
-    float* running = layer.running + p * kPairSize;
-    for (std::size_t i = 0; i < kPanel; ++i) {
-      const float variance = batch[kVariance * kPanel + i] * unbiased;
-      running[i] += options_.momentum * (batch[kMean * kPanel + i] - running[i]);
-      running[kPanel + i] += options_.momentum * (variance - running[kPanel + i]);
-    }
-  }
+  kernels::update_running(options_, context.batch(), layer.panels, layer.batch.data(),
+                          layer.running);
   enter(Phase::kForward);
 }
 
-std::vector<Trainer::Panels> Trainer::blocks_of(const Context& context, const Layer& layer) const {
+std::vector<Trainer::Panels> Trainer::blocks_of(const StepContext& context, const Layer& layer) const {
   // Softmax needs all classes of an image.
   if (layer.last) return {{0, layer.panels}};
   const std::size_t limit =
-      layer.index == 0 ? products::kMaxIntsNarrow : products::kMaxBitsNarrow;
+      reads_pixels(layer) ? products::kMaxIntsNarrow : products::kMaxBitsNarrow;
   const std::size_t bytes_of_panel = context.batch() * kPanel * (layer.inputs > limit ? 4 : 2);
+  if (layer.panels * bytes_of_panel <= kAllSumsBytes) return {{0, layer.panels}};
   const std::size_t size = std::max(std::size_t{2}, kSumsBytes / bytes_of_panel);
   std::vector<Panels> blocks;
   for (std::size_t first = 0; first < layer.panels; first += size) {
@@ -196,7 +193,7 @@ std::vector<Trainer::Panels> Trainer::blocks_of(const Context& context, const La
   return blocks;
 }
 
-Sums Trainer::sums_of(const Context& context, Layer& layer, const Operand& x, Panels block) {
+Sums Trainer::sums_of(const StepContext& context, Layer& layer, const Operand& x, Panels block) {
   const std::size_t limit = x.bits == nullptr ? products::kMaxIntsNarrow : products::kMaxBitsNarrow;
   const bool wide = layer.inputs > limit;
   Sums sums{nullptr, wide, block.size(), context.batch()};
@@ -221,7 +218,7 @@ Sums Trainer::sums_of(const Context& context, Layer& layer, const Operand& x, Pa
 
 // Learn from the gradient of this layer's output, and return that of its input. For the first
 // layer, where nothing learns from it, it is empty.
-Trainer::Incoming Trainer::backward(const Context& context, Layer& layer, Operand& x,
+Trainer::Incoming Trainer::backward(const StepContext& context, Layer& layer, Operand& x,
                                     const Incoming& incoming) {
   const std::size_t batch = context.batch(), panel = batch * kPanel;
   const std::size_t part_size = std::max(std::size_t{2}, kGradientBytes / (panel * 4));
@@ -229,7 +226,7 @@ Trainer::Incoming Trainer::backward(const Context& context, Layer& layer, Operan
       std::max(std::size_t{2}, kColumnsBytes / (padded(batch) * kPanel));
   // The layer before gets the gradient of all sums, rounded with a factor per image. In the last
   // layer it takes the place of what comes in. Else it is held of a panel per thread.
-  const bool whole = layer.index > 0 || layer.last;
+  const bool whole = !reads_pixels(layer) || layer.last;
   const auto held = whole ? layer.panels : static_cast<std::size_t>(options_.threads);
   float* of_sums = gradient_.get<float>(held * panel);
   const std::vector<Panels> blocks = blocks_of(context, layer);
@@ -246,8 +243,7 @@ Trainer::Incoming Trainer::backward(const Context& context, Layer& layer, Operan
         const Sums of_part{sums.panel(part.first - block.first), sums.wide, part.size(), batch};
         const int threads =
             worth_starting(part.size() * panel, kSumsNormalized, options_.threads);
-        for_each(part.size(), threads, [&](std::size_t i) {
-          const auto thread = static_cast<std::size_t>(omp_get_thread_num());
+        for_each(part.size(), threads, [&](std::size_t i, std::size_t thread) {
           float* out = of_sums + (whole ? part.first + i : thread) * panel;
           normalize_backward(context.set, of_part, i, layer.batch.data() + part.first * kBatchSize,
                              gradient, !layer.last, out, layer.gradient + part.first * kPairSize);
@@ -258,10 +254,10 @@ Trainer::Incoming Trainer::backward(const Context& context, Layer& layer, Operan
       learn(context, layer, x, columns);
     }
   }
-  return layer.index > 0 ? input_gradient(context, layer, of_sums) : Incoming{};
+  return reads_pixels(layer) ? Incoming{} : input_gradient(context, layer, of_sums);
 }
 
-normalization::Gradient Trainer::gradient_of(const Context& context, const Incoming& incoming,
+normalization::Gradient Trainer::gradient_of(const StepContext& context, const Incoming& incoming,
                                              Panels part) {
   using Type = normalization::Gradient::Type;
   if (incoming.ready != nullptr) {
@@ -281,7 +277,7 @@ normalization::Gradient Trainer::gradient_of(const Context& context, const Incom
   return {wide ? Type::wide : Type::narrow, out, incoming.factors};
 }
 
-Trainer::Columns Trainer::columns_of(const Context& context, const Layer& layer, Panels group) {
+Trainer::Columns Trainer::columns_of(const StepContext& context, const Layer& layer, Panels group) {
   const std::size_t first = group.first * kPanel;
   const std::size_t count = std::min(group.last * kPanel, layer.outputs) - first;
   if (options_.max_gradient == 0) {
@@ -294,14 +290,14 @@ Trainer::Columns Trainer::columns_of(const Context& context, const Layer& layer,
 }
 
 // Take in the gradient of a panel of sums, (batch, 32).
-void Trainer::put_columns(const Context& context, const Layer& layer, const Columns& columns,
+void Trainer::put_columns(const StepContext& context, const Layer& layer, const Columns& columns,
                           std::size_t panel, const float* g) const {
   const std::size_t begin = panel * kPanel - columns.first;
   const std::size_t count = rows_in_panel(panel, layer.outputs);
   const std::size_t batch = context.batch();
   if (columns.exact == nullptr) {
     round_columns(context.set, g, batch, count, options_.max_gradient,
-                  context.draw(layer, kColumns), panel, columns.rounded + begin * columns.stride,
+                  context.draw(layer.index, kColumns), panel, columns.rounded + begin * columns.stride,
                   columns.factors + begin);
     return;
   }
@@ -312,7 +308,7 @@ void Trainer::put_columns(const Context& context, const Layer& layer, const Colu
 }
 
 // Compute the weight gradient of a group's features tile by tile, and update their weights.
-void Trainer::learn(const Context& context, Layer& layer, Operand& x, const Columns& columns) {
+void Trainer::learn(const StepContext& context, Layer& layer, Operand& x, const Columns& columns) {
   if (x.bits != nullptr && options_.max_gradient != 0 && x.transposed == nullptr) {
     // No input gradient comes in to the last layer, so that its memory is free there.
     Buffer& memory = layer.last ? input_gradient_ : transposed_;
@@ -329,38 +325,42 @@ void Trainer::learn(const Context& context, Layer& layer, Operand& x, const Colu
                    static_cast<std::size_t>(threads), kRowUnit);
   const std::size_t max_rows =
       std::max(kLeastTileRows, kTileBytes / (width * 4) / kRowUnit * kRowUnit);
-  const Draw draw = context.draw(layer, kUpdate);
-  const auto update = [&](const std::int32_t* gradient, std::size_t row, std::size_t count) {
+  const Draw draw = context.draw(layer.index, kUpdate);
+  const optimizers::Gradient::Type type = gradient_type(context, x, columns);
+  const std::size_t row_bytes = width * (type == optimizers::Gradient::Type::narrow ? 2 : 4);
+  const auto tile_at = [&](std::uint8_t* data) {
+    return Output{data, type != optimizers::Gradient::Type::narrow, width, kPanel};
+  };
+  const auto update = [&](const std::uint8_t* gradient, std::size_t row, std::size_t count) {
     const float* factors = columns.factors == nullptr ? nullptr : columns.factors + row;
-    layer.learner->update(context.set, {gradient, columns.exact != nullptr, factors},
-                          columns.first + row, count, context.step.rate, draw);
+    layer.learner->update(context.set, {gradient, type, factors}, columns.first + row, count,
+                          context.step.rate, draw);
   };
   if (x.bits == nullptr && threads > 1 && share < max_rows) {
     // Too few features for a tile per thread. What is prepared of the pixels, a panel at a time,
     // serves all of them, so that the threads divide the panels.
     const std::size_t rows = std::min(round_up(columns.count, kRowUnit), max_rows);
-    auto* tile = tiles_.get<std::int32_t>(rows * width);
+    auto* tile = tiles_.get<std::uint8_t>(rows * row_bytes);
     for (std::size_t row = 0; row < columns.count; row += rows) {
       const std::size_t count = std::min(rows, columns.count - row);
       for_each_part(panels, 1, threads, [&](std::size_t begin, std::size_t end) {
-        weight_gradient(context, x, columns, row, {0, count, begin, end}, tile);
+        weight_gradient(context, x, columns, row, {0, count, begin, end}, tile_at(tile));
       });
       enter(Phase::kOptimizer);
       for_each_part(count, kRowUnit, threads, [&](std::size_t begin, std::size_t end) {
-        update(tile + begin * width, row + begin, end - begin);
+        update(tile + begin * row_bytes, row + begin, end - begin);
       });
       enter(Phase::kBackward);
     }
     return;
   }
   const std::size_t rows = std::min(share, max_rows);
-  auto* tiles = tiles_.get<std::int32_t>(static_cast<std::size_t>(threads) * rows * width);
+  auto* tiles = tiles_.get<std::uint8_t>(static_cast<std::size_t>(threads) * rows * row_bytes);
   std::vector<Seconds> updating(static_cast<std::size_t>(threads), Seconds{});
-  for_each((columns.count + rows - 1) / rows, threads, [&](std::size_t number) {
-    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
-    std::int32_t* tile = tiles + thread * rows * width;
+  for_each((columns.count + rows - 1) / rows, threads, [&](std::size_t number, std::size_t thread) {
+    std::uint8_t* tile = tiles + thread * rows * row_bytes;
     const std::size_t row = number * rows, count = std::min(rows, columns.count - row);
-    weight_gradient(context, x, columns, row, {0, count, 0, panels}, tile);
+    weight_gradient(context, x, columns, row, {0, count, 0, panels}, tile_at(tile));
     const auto begin = std::chrono::steady_clock::now();
     update(tile, row, count);
     updating[thread] += std::chrono::steady_clock::now() - begin;
@@ -368,39 +368,50 @@ void Trainer::learn(const Context& context, Layer& layer, Operand& x, const Colu
   // The two alternate within every thread: each phase gets its share of their time.
   const double share_of_updates =
       std::accumulate(updating.begin(), updating.end(), Seconds{}).count() / threads;
-  seconds_[static_cast<std::size_t>(Phase::kOptimizer)] += share_of_updates;
-  seconds_[static_cast<std::size_t>(Phase::kBackward)] -= share_of_updates;
+  clock_.move(share_of_updates, Phase::kBackward, Phase::kOptimizer);
 }
 
-// A range of (rows, columns of x padded), whose first row is feature `row` of the group, on one
-// thread.
-void Trainer::weight_gradient(const Context& context, const Operand& x, const Columns& columns,
-                              std::size_t row, Range range, std::int32_t* out) const {
-  const std::size_t width = padded(x.columns), batch = context.batch();
-  const Output output{out, true, width, kPanel};
+// What a layer's weight gradient is made of.
+optimizers::Gradient::Type Trainer::gradient_type(const StepContext& context, const Operand& x,
+                                                  const Columns& columns) const {
+  using Type = optimizers::Gradient::Type;
+  if (columns.exact != nullptr) return Type::real;
+  const std::size_t batch = context.batch();
+  const bool narrow =
+      x.bits == nullptr ? pixels::fits_int16(batch, options_.max_gradient)
+                        : batch * static_cast<std::size_t>(options_.max_gradient) <=
+                              products::kMaxBitsNarrow;
+  return narrow ? Type::narrow : Type::wide;
+}
+
+// A range of a tile, (rows, columns of x padded), whose first row is feature `row` of the group, on
+// one thread.
+void Trainer::weight_gradient(const StepContext& context, const Operand& x, const Columns& columns,
+                              std::size_t row, Range range, Output tile) const {
+  const std::size_t batch = context.batch();
   const InstructionSet& set = context.set;
   if (columns.exact != nullptr) {
     const float* g = columns.exact + row * columns.stride;
     if (x.bits == nullptr) {
-      set.float_products->floats_by_pixels(g, columns.stride, x.pixels, batch, output, range);
+      set.float_products->floats_by_pixels(g, columns.stride, x.pixels, batch, tile, range);
     } else {
       set.float_products->floats_by_bits(g, columns.stride, x.bits, bytes_for(x.columns), batch,
-                                         output, range);
+                                         tile, range);
     }
     return;
   }
   const std::int8_t* g = columns.rounded + row * columns.stride;
   if (x.bits == nullptr) {
-    set.pixels->ints_by_pixels(g, columns.stride, options_.max_gradient, x.pixels, batch, output,
+    set.pixels->ints_by_pixels(g, columns.stride, options_.max_gradient, x.pixels, batch, tile,
                                range);
   } else {
     gradients_by_bits(set, {g, columns.stride, options_.max_gradient}, batch,
-                      {x.transposed, bytes_for(batch)}, output, range);
+                      {x.transposed, bytes_for(batch)}, tile, range);
   }
 }
 
 // What gives g Wb, with this step's bits, by panels of input features.
-Trainer::Incoming Trainer::input_gradient(const Context& context, Layer& layer, const float* g) {
+Trainer::Incoming Trainer::input_gradient(const StepContext& context, Layer& layer, const float* g) {
   const std::size_t batch = context.batch(), stride = layer.panels * kPanel;
   const std::size_t panels = panels_for(layer.inputs);
   const std::uint8_t* bits = layer.rows.content<std::uint8_t>();
@@ -430,7 +441,7 @@ Trainer::Incoming Trainer::input_gradient(const Context& context, Layer& layer, 
   std::int8_t* rounded = rows_.get<std::int8_t>(batch * stride);
   float* factors = row_factors_.get<float>(batch);
   round_rows(context.team(), g, batch, layer.outputs, options_.max_gradient,
-             context.draw(layer, kRows), rounded, factors);
+             context.draw(layer.index, kRows), rounded, factors);
   const float limit = kMaxSumGradient / static_cast<float>(options_.max_gradient);
   for (std::size_t i = 0; i < batch; ++i) factors[i] = std::min(factors[i], limit);
   std::uint8_t* weights =
@@ -439,40 +450,75 @@ Trainer::Incoming Trainer::input_gradient(const Context& context, Layer& layer, 
   return {nullptr, rounded, factors, weights, layer.outputs};
 }
 
-void Trainer::update_normalization(const Context& context) {
-  enter(Phase::kOptimizer);
-  for (const Layer& layer : layers_) {
-    // Features that do not exist get no gradient.
-    float* last = layer.gradient + (layer.panels - 1) * kPairSize;
-    for (std::size_t i = rows_in_panel(layer.panels - 1, layer.outputs); i < kPanel; ++i) {
-      last[i] = last[kPanel + i] = 0;
+// Features of the last map lie as positions and channels; there, they lie as channels' panels.
+MapGradient Trainer::map_gradient(const StepContext& context, const Incoming& incoming) {
+  // Channels are multiples of this, so that so many features are of one position.
+  constexpr std::size_t kUnit = 8;
+  const convolution::Shape& shape = convolutions_.back().shape();
+  const std::size_t batch = context.batch(), out = shape.out(), features = shape.features;
+  const std::size_t panels = panels_for(out * features);
+  const std::size_t part_size =
+      std::max(std::size_t{2}, kGradientBytes / (batch * kPanel * sizeof(float)));
+  const std::size_t number = convolutions_.size() % 2;
+  float* factors = memory_.factors[number].get<float>(batch);
+  std::copy_n(incoming.factors, batch, factors);
+  char* to = nullptr;
+  bool wide = false;
+  for (std::size_t first = 0; first < panels; first += part_size) {
+    const Panels part{first, std::min(panels, first + part_size)};
+    const normalization::Gradient gradient = gradient_of(context, incoming, part);
+    wide = gradient.type == normalization::Gradient::Type::wide;
+    const std::size_t bytes = wide ? 4 : 2;
+    to = memory_.gradients[number].get<char>(panels_for(features) * batch * out * kPanel * bytes);
+    const auto* from = static_cast<const char*>(gradient.data);
+    for (std::size_t p = part.first; p < part.last; ++p) {
+      for (std::size_t i = 0; i < rows_in_panel(p, out * features); i += kUnit) {
+        const std::size_t position = (p * kPanel + i) / features, n = (p * kPanel + i) % features;
+        for (std::size_t image = 0; image < batch; ++image) {
+          const std::size_t source = ((p - part.first) * batch + image) * kPanel + i;
+          const std::size_t target =
+              ((n / kPanel * batch + image) * out + position) * kPanel + n % kPanel;
+          std::memcpy(to + target * bytes, from + source * bytes, kUnit * bytes);
+        }
+      }
     }
   }
+  return {to, wide, factors};
+}
+
+void Trainer::update_normalization(const StepContext& context) {
+  enter(Phase::kOptimizer);
+  // Features that do not exist get no gradient.
+  const auto clear = [](float* gradient, std::size_t panels, std::size_t features) {
+    float* last = gradient + (panels - 1) * kPairSize;
+    for (std::size_t i = rows_in_panel(panels - 1, features); i < kPanel; ++i) {
+      last[i] = last[kPanel + i] = 0;
+    }
+  };
+  for (const ConvolutionLayer& each : convolutions_) {
+    clear(each.gradient(), each.panels(), each.shape().features);
+  }
+  for (const Layer& layer : layers_) clear(layer.gradient, layer.panels, layer.outputs);
   const std::size_t rows = normalization_gradient_.size() / kPanel;
   const float no_limit = __builtin_inff();
   context.set.optimizers->adam(
       {normalization_.parameters, normalization_.m, normalization_.v},
-      {normalization_gradient_.data(), true, nullptr},
+      {normalization_gradient_.data(), optimizers::Gradient::Type::real, nullptr},
       adam_step(options_.betas, context.step.rate, no_limit), kPanel, 0, rows);
 }
 
-// ---- time and memory --------------------------------------------------------------------------
-
-void Trainer::enter(std::optional<Phase> phase) {
-  const auto now = std::chrono::steady_clock::now();
-  if (phase_) {
-    const Seconds passed = now - since_;
-    seconds_[static_cast<std::size_t>(*phase_)] += passed.count();
-  }
-  phase_ = phase;
-  since_ = now;
-}
+// ---- memory --------------------------------------------------------------------------------
 
 StepBytes Trainer::bytes() const {
   StepBytes bytes{0, tiles_.size(), 0,
                   gradient_.size() + columns_.size() + column_factors_.size() + rows_.size() +
                       row_factors_.size() + input_gradient_.size() + transposed_.size() +
                       weights_.size() + split_.size()};
+  bytes.temporaries += memory_.size();
+  for (const ConvolutionLayer& each : convolutions_) {
+    bytes.weights += each.weight_bytes();
+    bytes.saved += each.saved_bytes();
+  }
   for (const Layer& layer : layers_) {
     bytes.weights += layer.rows.size() + layer.weight_panels.size();
     bytes.saved += layer.bits.size() + layer.sums.size() + layer.batch.size() * sizeof(float);

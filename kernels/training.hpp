@@ -9,13 +9,10 @@
 #pragma once
 
 #include <array>
-#include <chrono>
-#include <memory>
 #include <optional>
 #include <vector>
 
-#include "aligned.hpp"
-#include "learners.hpp"
+#include "convolution_layer.hpp"
 
 namespace kernels {
 
@@ -26,36 +23,19 @@ struct LayerState {
   float* running;  // (panels, 2, 32): running mean and unbiased variance of s
 };
 
-// Gain and bias of all layers, one after the other: (panels of all, 2, 32) each.
+// The same of a convolution, with rows of running statistics for its features.
+struct ConvolutionState {
+  convolution::Shape shape;
+  Learner* learner;
+  float* running;
+};
+
+// Gain and bias of all layers, convolutions first, one after the other: (panels of all, 2, 32) each.
 struct NormalizationState {
   float* parameters;
   float* m;
   float* v;
 };
-
-struct TrainerOptions {
-  int max_gradient;  // the largest absolute value that gradients are rounded to; 0 if exact
-  bool stochastic;   // activations
-  float label_smoothing;
-  double epsilon;   // of normalization
-  float momentum;   // of running statistics
-  Betas betas;      // of the normalization's Adam
-  std::uint32_t seed;
-  int threads;
-};
-
-// A batch and what its step needs besides. Images are nibbles.
-struct Step {
-  IntRows images;
-  const std::uint8_t* labels;
-  std::size_t batch;
-  Rate rate;
-  float weight_noise;
-  std::uint32_t number;
-};
-
-enum class Phase : std::size_t { kForward, kBackward, kNormalization, kOptimizer };
-inline constexpr std::size_t kPhases = 4;
 
 // The bytes that a step holds, by kind.
 struct StepBytes {
@@ -64,37 +44,17 @@ struct StepBytes {
 
 class Trainer {
  public:
-  Trainer(const std::vector<LayerState>& layers, NormalizationState normalization,
-          const TrainerOptions& options);
+  // convolutions: before the layers, the first of which reads the last map. There may be none.
+  Trainer(const std::vector<ConvolutionState>& convolutions, const std::vector<LayerState>& layers,
+          NormalizationState normalization, const TrainerOptions& options);
 
   void step(const InstructionSet& set, const Step& step);
 
   // Of all steps so far.
-  const std::array<double, kPhases>& seconds() const { return seconds_; }
+  const std::array<double, kPhases>& seconds() const { return clock_.seconds(); }
   StepBytes bytes() const;
 
  private:
-  // Memory that grows to what was asked for, and loses its content when it does.
-  class Buffer {
-   public:
-    template <typename T>
-    T* get(std::size_t count) {
-      return static_cast<T*>(bytes(count * sizeof(T)));
-    }
-    // What is there.
-    template <typename T>
-    T* content() const {
-      return reinterpret_cast<T*>(memory_->get());
-    }
-    std::size_t size() const { return size_; }
-
-   private:
-    void* bytes(std::size_t size);
-
-    std::optional<AlignedBytes> memory_;
-    std::size_t size_ = 0;
-  };
-
   // Panels [first, last) of a layer's features.
   struct Panels {
     std::size_t first, last;
@@ -141,39 +101,43 @@ class Trainer {
     float* factors;
   };
 
-  struct Context;
+  void forward(const StepContext& context, Layer& layer, const Operand& x);
+  Incoming forward_to_loss(const StepContext& context, Layer& layer, const Operand& x);
+  void binarize_weights(const StepContext& context, Layer& layer);
+  void normalize(const StepContext& context, Layer& layer, Panels block, Sums sums);
+  void update_running(const StepContext& context, Layer& layer);
+  std::vector<Panels> blocks_of(const StepContext& context, const Layer& layer) const;
+  Sums sums_of(const StepContext& context, Layer& layer, const Operand& x, Panels block);
 
-  void forward(const Context& context, Layer& layer, const Operand& x);
-  Incoming forward_to_loss(const Context& context, Layer& layer, const Operand& x);
-  void binarize_weights(const Context& context, Layer& layer);
-  void normalize(const Context& context, Layer& layer, Panels block, Sums sums);
-  void update_running(const Context& context, Layer& layer);
-  std::vector<Panels> blocks_of(const Context& context, const Layer& layer) const;
-  Sums sums_of(const Context& context, Layer& layer, const Operand& x, Panels block);
-
-  Incoming backward(const Context& context, Layer& layer, Operand& x, const Incoming& incoming);
-  normalization::Gradient gradient_of(const Context& context, const Incoming& incoming,
+  Incoming backward(const StepContext& context, Layer& layer, Operand& x, const Incoming& incoming);
+  normalization::Gradient gradient_of(const StepContext& context, const Incoming& incoming,
                                       Panels part);
-  Columns columns_of(const Context& context, const Layer& layer, Panels group);
-  void put_columns(const Context& context, const Layer& layer, const Columns& columns,
+  Columns columns_of(const StepContext& context, const Layer& layer, Panels group);
+  void put_columns(const StepContext& context, const Layer& layer, const Columns& columns,
                    std::size_t panel, const float* g) const;
-  void learn(const Context& context, Layer& layer, Operand& x, const Columns& columns);
-  void weight_gradient(const Context& context, const Operand& x, const Columns& columns,
-                       std::size_t row, products::Range range, std::int32_t* out) const;
-  Incoming input_gradient(const Context& context, Layer& layer, const float* g);
-  void update_normalization(const Context& context);
+  void learn(const StepContext& context, Layer& layer, Operand& x, const Columns& columns);
+  optimizers::Gradient::Type gradient_type(const StepContext& context, const Operand& x,
+                                           const Columns& columns) const;
+  void weight_gradient(const StepContext& context, const Operand& x, const Columns& columns,
+                       std::size_t row, products::Range range, Output tile) const;
+  Incoming input_gradient(const StepContext& context, Layer& layer, const float* g);
+  void update_normalization(const StepContext& context);
 
-  void enter(std::optional<Phase> phase);
+  // What goes on to the convolutions from the layer that reads their map.
+  MapGradient map_gradient(const StepContext& context, const Incoming& incoming);
+  bool reads_pixels(const Layer& layer) const { return layer.index == 0; }
 
+  void enter(std::optional<Phase> phase) { clock_.enter(phase); }
+
+  std::vector<ConvolutionLayer> convolutions_;
+  ConvolutionMemory memory_;  // of the convolutions
   std::vector<Layer> layers_;
   NormalizationState normalization_;
   TrainerOptions options_;
   std::vector<float> normalization_gradient_;  // like the parameters
   Buffer gradient_, columns_, column_factors_, tiles_, rows_, row_factors_, input_gradient_,
       transposed_, weights_, split_;
-  std::array<double, kPhases> seconds_{};
-  std::optional<Phase> phase_;
-  std::chrono::steady_clock::time_point since_;
+  PhaseClock clock_;
 };
 
 }  // namespace kernels

@@ -50,7 +50,7 @@ inline void store(void* p, V v) {
 template <typename V, typename T>
 inline V in_all_lanes(T x) {
   V v;
-  for (std::size_t i = 0; i < kLanes; ++i) v[i] = x;
+  for (std::size_t i = 0; i < sizeof(V) / sizeof(v[0]); ++i) v[i] = x;
   return v;
 }
 inline Floats all(float x) { return in_all_lanes<Floats>(x); }

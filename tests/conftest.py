@@ -22,7 +22,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 # Threads that wait leave the processors to the other workers and to the processes that tests start.
-# OpenMP reads this when it is loaded, which is after this module.
+# Torch's OpenMP reads this when it is loaded, which is after this module.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 SIDE = 6
@@ -175,6 +175,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_idx: WriteIdx
     document["train"]["batch_size"] = 10
     for method in (m for group in document["methods"].values() for m in group.values()):
         method["epochs"] = 3
+        method.pop("batch_size", None)
+    document["methods"]["packed"]["stochastic"]["batch_size"] = 20
     document["profile"].update(batch_sizes=[20], rounds=2, seconds=0.01)
     grid = {"widths": [8], "batch_sizes": [10], "depths": [2], "threads": [1]}
     document["profile"]["scaling"].update(width=8, rounds=2, default=grid)
@@ -182,7 +184,50 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_idx: WriteIdx
     document["benchmark"].update(rounds=2)
     with Path("params.yaml").open("w") as file:
         yaml.dump(document, file)
+    write_frontier()
     return tmp_path
+
+
+def write_frontier() -> None:
+    """Leave what the frontier's pipeline does: two networks, and their records."""
+    # Pandas would be in every process that imports this module.
+    from pipeline.artifacts.frontier import (
+        POINTS_TABLE,
+        RECORDS_TABLE,
+        FrontierPoints,
+        RecordCosts,
+    )
+    from pipeline.artifacts.tables import write_table
+
+    methods = {"float": 4.0, "deterministic": 1.0}
+    networks = {
+        method: {
+            **{"method": method, "architecture": "mlp-9", "batch_size": 10, "epochs": 2},
+            **{"learning_rate": 0.01, "seeds": 2, "validation_accuracy": 81.0},
+            **{"test_accuracy": 80.0, "test_accuracy_std": 0.1},
+        }
+        for method in methods
+    }
+    costs = ("seconds", "training_memory_mib", "model_kib", "latency_us")
+    points = [
+        {**networks[method], **dict.fromkeys(costs, value), "frontiers": "seconds latency_us"}
+        for method, value in methods.items()
+    ]
+    records = [
+        {
+            **{**networks[method], "target": target, "reached": "yes" if target < 80.5 else "no"},
+            **{"cost": cost, "threads": 2.0 if cost in costs[:2] else None},
+            **{"images": 1.0 if cost == "latency_us" else None, "value": value},
+            **dict.fromkeys(ratio, value / 4 if method != "float" else None),
+        }
+        for target in (80, 81)
+        for method, value in methods.items()
+        for cost in costs
+        for ratio in (("ratio", "ratio_lower", "ratio_upper"),)
+    ]
+    POINTS_TABLE.parent.mkdir(exist_ok=True)
+    write_table(POINTS_TABLE, FrontierPoints, points)
+    write_table(RECORDS_TABLE, RecordCosts, records)
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@
 namespace kernels::pixels {
 namespace {
 
-// Rows that are multiplied together: four sums, one pair's pixels and the products in registers.
-// With 128 pairs their integers are 16 KiB, half of the first-level cache.
-constexpr std::size_t kRowBlock = 64;
-constexpr std::size_t kMaxPairs = 128;
+// Rows that are multiplied together: eight sums, one pair's pixels and the products in registers.
+// With 64 pairs their integers are 16 KiB, half of the first-level cache.
+constexpr std::size_t kRowBlock = 128;
+constexpr std::size_t kMaxPairs = 64;
 constexpr std::size_t kPairBytes = 2 * kRowBlock;
 
 // How many pairs of samples add up in 16 bits: two products each, of at most 15 times `max`.
@@ -56,7 +56,7 @@ struct PixelPairs {
   }
 }
 
-// Integers of `rows` rows from sample `begin` on as (blocks, pairs, 64, 2), 0 for rows past the
+// Integers of `rows` rows from sample `begin` on as (blocks, pairs, 128, 2), 0 for rows past the
 // last.
 void interleave_rows(const std::int8_t* a, std::size_t stride, std::size_t begin, std::size_t end,
                      std::size_t rows, std::size_t pairs, std::uint8_t* out) {
@@ -127,10 +127,11 @@ void add_products(__m256i& sum, __m256i pixels, const std::uint8_t* integers) {
   asm("vpaddw %1, %0, %0" : "+x"(sum) : "x"(products));
 }
 
-// Sums of a pixel by a block of rows, in 16 bits, to (64). They are named, not an array, which GCC
+// Sums of a pixel by a block of rows, in 16 bits, to (128). They are named, not an array, which GCC
 // would keep in memory.
 void multiply_pixel(const PixelPairs& list, const std::uint8_t* block, std::int16_t* out) {
   __m256i v0 = _mm256_setzero_si256(), v1 = v0, v2 = v0, v3 = v0;
+  __m256i v4 = v0, v5 = v0, v6 = v0, v7 = v0;
   for (std::size_t i = 0; i < list.count; ++i) {
     const __m256i pixels = _mm256_set1_epi16(static_cast<short>(list.pixels[i]));
     const std::uint8_t* at = block + list.pairs[i] * kPairBytes;
@@ -138,17 +139,37 @@ void multiply_pixel(const PixelPairs& list, const std::uint8_t* block, std::int1
     add_products(v1, pixels, at + 32);
     add_products(v2, pixels, at + 64);
     add_products(v3, pixels, at + 96);
+    add_products(v4, pixels, at + 128);
+    add_products(v5, pixels, at + 160);
+    add_products(v6, pixels, at + 192);
+    add_products(v7, pixels, at + 224);
   }
   auto* to = reinterpret_cast<__m256i*>(out);
   _mm256_store_si256(to, v0);
   _mm256_store_si256(to + 1, v1);
   _mm256_store_si256(to + 2, v2);
   _mm256_store_si256(to + 3, v3);
+  _mm256_store_si256(to + 4, v4);
+  _mm256_store_si256(to + 5, v5);
+  _mm256_store_si256(to + 6, v6);
+  _mm256_store_si256(to + 7, v7);
 }
 
-// Sums (32 pixels, 64 rows) to `rows` rows of `out`, written or added to what is there.
-void write_block(const std::int16_t* sums, std::size_t rows, std::int32_t* out,
-                 std::size_t out_stride, bool add) {
+// Eight sums to an output, written or added to what is there.
+void write_sums(Output out, std::size_t at, __m128i sums, bool add) {
+  if (out.wide) {
+    auto* to = reinterpret_cast<__m256i*>(static_cast<std::int32_t*>(out.data) + at);
+    const __m256i wide = _mm256_cvtepi16_epi32(sums);
+    _mm256_storeu_si256(to, add ? _mm256_add_epi32(wide, _mm256_loadu_si256(to)) : wide);
+    return;
+  }
+  auto* to = reinterpret_cast<__m128i*>(static_cast<std::int16_t*>(out.data) + at);
+  _mm_storeu_si128(to, add ? _mm_add_epi16(sums, _mm_loadu_si128(to)) : sums);
+}
+
+// Sums (32 pixels, 128 rows) of `rows` rows, the first of them to `at` in the output.
+void write_block(const std::int16_t* sums, std::size_t rows, Output out, std::size_t at,
+                 bool add) {
   for (std::size_t row = 0; row < rows; row += kEight) {
     for (std::size_t p = 0; p < kPanel; p += kEight) {
       __m128i x[kEight];
@@ -159,9 +180,7 @@ void write_block(const std::int16_t* sums, std::size_t rows, std::int32_t* out,
       transpose_eight(x);
       const std::size_t count = smaller(kEight, rows - row);
       for (std::size_t i = 0; i < count; ++i) {
-        auto* to = reinterpret_cast<__m256i*>(out + (row + i) * out_stride + p);
-        const __m256i sum = _mm256_cvtepi16_epi32(x[i]);
-        _mm256_storeu_si256(to, add ? _mm256_add_epi32(sum, _mm256_loadu_si256(to)) : sum);
+        write_sums(out, at + (row + i) * out.row_stride + p, x[i], add);
       }
     }
   }
@@ -185,15 +204,14 @@ void ints_by_pixels(const std::int8_t* a, std::size_t stride, int max, IntRows x
                     integers.get());
     for (std::size_t panel = range.panel_begin; panel < range.panel_end; ++panel) {
       list_pairs(x, begin, end, panel, pixels.get(), lists.get());
-      auto* to = static_cast<std::int32_t*>(out.data) + panel * out.panel_stride +
-                 range.row_begin * out.row_stride;
       for (std::size_t row = 0; row < rows; row += kRowBlock) {
         const std::uint8_t* block = integers.get() + row * pairs * 2;
         for (std::size_t p = 0; p < kPanel; ++p) {
           multiply_pixel(lists.get()[p], block, sums.get() + p * kRowBlock);
         }
-        write_block(sums.get(), smaller(kRowBlock, rows - row), to + row * out.row_stride,
-                    out.row_stride, begin > 0);
+        write_block(sums.get(), smaller(kRowBlock, rows - row), out,
+                    (range.row_begin + row) * out.row_stride + panel * out.panel_stride,
+                    begin > 0);
       }
     }
   }

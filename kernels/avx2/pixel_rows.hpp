@@ -9,7 +9,7 @@ namespace kernels::pixels {
 namespace {
 
 // Rows whose tables are made before the panels are read: these stay in the second-level cache.
-constexpr std::size_t kTableRows = 32;
+constexpr std::size_t kTableRows = 16;
 // Pixels that are read at a time: 16 bytes of nibbles.
 constexpr std::size_t kBlock = 32;
 // What a form may write past a row's last group, in groups.

@@ -81,6 +81,8 @@ void make_tables(const std::uint16_t* kept, const Row& row) {
 void look_up(const Row& row, const std::uint8_t* block, Wide (&result)[kPanelsOfBlock]) {
   // Not the result: what is pointed to, GCC keeps in memory.
   Wide sums[kPanelsOfBlock];
+#pragma GCC unroll 4
+  for (Wide& sum : sums) sum.clear();
   for (std::size_t g = 0; g < row.count; g += kGroupsUntilWide) {
     const std::uint8_t* tables = row.tables + g * 16;
     const __m256i table[] = {load_table(tables), load_table(tables + 16), load_table(tables + 32),

@@ -49,15 +49,16 @@ void gather_quads(IntRows x, std::size_t begin, std::size_t end, std::size_t pan
   }
 }
 
+// Rows from `a` on, whose sums of a panel go to `at` in the output.
 template <std::size_t Rows>
-void multiply_rows(const std::int8_t* a, std::size_t stride, const Quads& quads, std::int32_t* out,
-                   std::size_t out_stride, bool add) {
+void multiply_rows(const std::int8_t* a, std::size_t stride, const Quads& quads, Output out,
+                   std::size_t at, bool add) {
   __m512i sums[Rows][kOfPanel];
 #pragma GCC unroll 8
   for (std::size_t r = 0; r < Rows; ++r) {
 #pragma GCC unroll 2
     for (std::size_t v = 0; v < kOfPanel; ++v) {
-      sums[r][v] = add ? load_wide(out + r * out_stride + v * 16) : _mm512_setzero_si512();
+      sums[r][v] = _mm512_setzero_si512();
     }
   }
   const std::uint8_t* pixels = quads.pixels.get();
@@ -65,10 +66,10 @@ void multiply_rows(const std::int8_t* a, std::size_t stride, const Quads& quads,
   for (std::size_t i = 0; i < quads.count; ++i, pixels += kOfPanel * kRegister) {
     const __m512i x[] = {held(_mm512_load_si512(pixels)),
                          held(_mm512_load_si512(pixels + kRegister))};
-    const std::int8_t* at = a + first[i];
+    const std::int8_t* of_quad = a + first[i];
 #pragma GCC unroll 8
     for (std::size_t r = 0; r < Rows; ++r) {
-      const __m512i integers = held(broadcast_word(at + r * stride));
+      const __m512i integers = held(broadcast_word(of_quad + r * stride));
 #pragma GCC unroll 2
       for (std::size_t v = 0; v < kOfPanel; ++v) {
         add_products(sums[r][v], x[v], integers);
@@ -79,7 +80,7 @@ void multiply_rows(const std::int8_t* a, std::size_t stride, const Quads& quads,
   for (std::size_t r = 0; r < Rows; ++r) {
 #pragma GCC unroll 2
     for (std::size_t v = 0; v < kOfPanel; ++v) {
-      _mm512_storeu_si512(out + r * out_stride + v * 16, sums[r][v]);
+      write_sums(out, at + r * out.row_stride + v * 16, sums[r][v], add);
     }
   }
 }
@@ -93,11 +94,10 @@ void ints_by_pixels(const std::int8_t* a, std::size_t stride, int, IntRows x,
     prefetch(x, begin, end);
     for (std::size_t panel = range.panel_begin; panel < range.panel_end; ++panel) {
       gather_quads(x, begin, end, panel, quads);
-      auto* to = static_cast<std::int32_t*>(out.data) + panel * out.panel_stride;
       std::size_t row = range.row_begin;
       const auto multiply = [&]<std::size_t Rows>() {
-        multiply_rows<Rows>(a + row * stride + begin, stride, quads, to + row * out.row_stride,
-                            out.row_stride, begin > 0);
+        multiply_rows<Rows>(a + row * stride + begin, stride, quads, out,
+                            row * out.row_stride + panel * out.panel_stride, begin > 0);
         row += Rows;
       };
       while (row + kTileRows <= range.row_end) multiply.template operator()<kTileRows>();

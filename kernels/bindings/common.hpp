@@ -86,6 +86,42 @@ inline Sums check_sums(nb::handle object, const char* name) {
   return {view.data, is_wide(view, name), view.shape[0], view.shape[1]};
 }
 
+// Height, width and channels of the map that a convolution reads, its stride, whether it pools.
+using ShapeTuple = std::tuple<std::size_t, std::size_t, std::size_t, std::size_t, bool>;
+
+inline kernels::convolution::Shape to_shape(const ShapeTuple& tuple, std::size_t features) {
+  constexpr std::size_t kMaxSide = 1 << 15;
+  const auto [height, width, channels, stride, pool] = tuple;
+  const kernels::convolution::Shape shape{height, width, channels, features, stride, pool};
+  if (height == 0 || width == 0 || height > kMaxSide || width > kMaxSide || channels == 0 ||
+      channels > kernels::convolution::kMaxChannels) {
+    throw nb::value_error("a convolution's map is empty or too large");
+  }
+  if (stride != 1 && stride != 2) throw nb::value_error("a convolution's stride must be 1 or 2");
+  if (features == 0 || features % 8 != 0) {
+    throw nb::value_error("a convolution's features must be a multiple of 8");
+  }
+  if (shape.out() == 0) throw nb::value_error("a convolution pools its map away");
+  return shape;
+}
+
+inline std::size_t map_size(const kernels::convolution::Shape& shape) {
+  return shape.out() * shape.features;
+}
+
+// Throw unless a convolution reads pixels, or the map of the one before it.
+inline void check_follows(const kernels::convolution::Shape& shape,
+                          const kernels::convolution::Shape* before) {
+  if (before == nullptr) {
+    if (shape.channels > kernels::convolution::kMaxPixelChannels) {
+      throw nb::value_error("pixels have more channels than sums can hold");
+    }
+  } else if (shape.height != before->out_height() || shape.width != before->out_width() ||
+             shape.channels != before->features) {
+    throw nb::value_error("a convolution's map must be that of the one before");
+  }
+}
+
 using Index = std::optional<nb::handle>;
 
 // Rows of nibbles, all of them or those that the index names.

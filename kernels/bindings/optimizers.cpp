@@ -11,12 +11,16 @@ using kernels::optimizers::State;
 Gradient check_gradient(nb::handle object, const arrays::Shape& shape,
                         const std::optional<nb::handle>& factor_object) {
   const auto view = arrays::check_any(object, "gradient", 2, false);
-  if (!view.holds<float>() && !view.holds<std::int32_t>()) {
-    throw nb::type_error("gradient must be of type float32 or int32");
+  Gradient gradient{view.data, Gradient::Type::real, nullptr};
+  if (view.holds<std::int32_t>()) {
+    gradient.type = Gradient::Type::wide;
+  } else if (view.holds<std::int16_t>()) {
+    gradient.type = Gradient::Type::narrow;
+  } else if (!view.holds<float>()) {
+    throw nb::type_error("gradient must be of type float32, int32 or int16");
   }
   require(view.shape, 0, shape[0], "gradient");
   require(view.shape, 1, shape[1], "gradient");
-  Gradient gradient{view.data, view.holds<float>(), nullptr};
   if (factor_object) {
     const auto factor = check<const float>(*factor_object, "factor", 1);
     if (factor.shape[0] < shape[0]) throw nb::value_error("factor must have a number a row");
@@ -111,15 +115,15 @@ void bind_optimizers(nb::module_& m) {
         "beta1"_a, "beta2"_a, "epsilon"_a, "step_size"_a, "correction"_a, "limit"_a,
         "threads"_a = 1, "instruction_set"_a = "",
         "An Adam step in place, then clipping to [-limit, limit]. weights, m, v: (rows, columns)\n"
-        "float32. gradient: int32 or float32, times factor, (rows) float32 or None. step_size: the\n"
-        "learning rate over 1 - beta1^t; correction: 1 / sqrt(1 - beta2^t).");
+        "float32. gradient: int16, int32 or float32, times factor, (rows) float32 or None. step_size:\n"
+        "the learning rate over 1 - beta1^t; correction: 1 / sqrt(1 - beta2^t).");
   m.def("rowprop", &rowprop, "latent"_a, "mean_square"_a, "gradient"_a, "factor"_a, "columns"_a,
         nb::kw_only(), "rate"_a, "correction"_a, "beta"_a, "draw"_a = DrawTuple{0, 0, 0},
         "first_row"_a = 0, "threads"_a = 1, "instruction_set"_a = "",
         "An RMSProp step in place with one mean square per row, then clipping to [-1, 1]. latent:\n"
         "(rows, padded) int8 in units of 1/127, rounded stochastically, or int16 in units of\n"
-        "1/32767. mean_square: (rows) float32, of the steps before. gradient: int32 or float32,\n"
-        "times factor, (rows) float32 or None. columns: those that count in the mean. correction:\n"
+        "1/32767. mean_square: (rows) float32, of the steps before. gradient: int16, int32 or\n"
+        "float32, times factor, (rows) float32 or None. columns: those that count in the mean. correction:\n"
         "sqrt(1 - beta^steps) of the steps before.");
   m.def("bop", &bop, "bits"_a, "m"_a, "gradient"_a, "factor"_a, "columns"_a, nb::kw_only(),
         "adaptivity"_a, "threshold"_a, "threads"_a = 1, "instruction_set"_a = "",

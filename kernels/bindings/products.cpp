@@ -136,7 +136,8 @@ void gradients_by_pixels(nb::handle a_object, nb::handle x_object, nb::handle ma
     throw nb::value_error("a must have the rows of x, padded to a multiple of 4, on axis 1");
   }
   const auto max = static_cast<int>(to_integer(max_object, "max", 1, 127, "1..127"));
-  const Target target = check_integer_target(out_object, 1, 0);
+  const Target target =
+      check_integer_target(out_object, kernels::pixels::fits_int16(x.count, max) ? 0 : 1, 0);
   require(a.shape, 0, target.rows, "a");
   if (x.rows.stride * 2 != target.panels * kPanel) {
     throw nb::value_error("x must have 16 bytes for 32 pixels of out");
@@ -203,7 +204,8 @@ void bind_products(nb::module_& m) {
   m.def("gradients_by_pixels", &gradients_by_pixels, "a"_a, "x"_a, "max"_a, "out"_a,
         "index"_a = nb::none(), nb::kw_only(), "threads"_a = 1, "instruction_set"_a = "",
         doc("Multiply a, (M, padded) int8 of absolute value at most `max` (1 to 127), by pixels\n"
-            "x, nibbles (rows, 16 panels), those that index names or all: int32.")
+            "x, nibbles (rows, 16 panels), those that index names or all: int32, or int16 where\n"
+            "15 max times their number is at most 32767.")
             .c_str());
   m.def("floats_by_bits", &floats_by_bits, "a"_a, "b"_a, "elements"_a, "out"_a, nb::kw_only(),
         "threads"_a = 1, "instruction_set"_a = "",

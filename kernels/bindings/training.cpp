@@ -59,13 +59,13 @@ BoundLearner adam(const nb::object& latent_object, const nb::object& m_object,
 }
 
 BoundLearner bop(const nb::object& bits_object, const nb::object& m_object, nb::handle columns,
-                 float adaptivity, float threshold) {
+                 float adaptivity_per_rate, float threshold) {
   const auto m = check<float>(m_object, "m", 2);
   const Size size = check_size(m.shape, columns, "m");
   const auto bits = check<std::uint8_t>(bits_object, "bits", 2);
   require(bits.shape, 0, size.rows, "bits");
   require(bits.shape, 1, bytes_for(size.columns), "bits");
-  return {kernels::make_bop(size, bits.data, m.data, {adaptivity, threshold}), size,
+  return {kernels::make_bop(size, bits.data, m.data, {adaptivity_per_rate, threshold}), size,
           {bits_object, m_object}};
 }
 
@@ -84,12 +84,22 @@ float* check_pairs(nb::handle object, const char* name, std::size_t panels) {
   return array.data;
 }
 
+// A convolution of these sizes whose weights have that many rows and columns.
+kernels::convolution::Shape check_shape(const ShapeTuple& tuple, Size size) {
+  const kernels::convolution::Shape shape = to_shape(tuple, size.rows);
+  if (size.columns != shape.elements()) {
+    throw nb::value_error("a convolution's columns must be 9 times its channels");
+  }
+  return shape;
+}
+
 void build(BoundTrainer* self, const std::vector<nb::object>& learners,
            const std::vector<nb::object>& running, const nb::object& parameters,
            const nb::object& m, const nb::object& v, std::optional<nb::handle> max_gradient,
            bool stochastic, float label_smoothing, double epsilon, float momentum, double beta1,
-           double beta2, float adam_epsilon, std::uint32_t seed, nb::handle threads) {
-  if (learners.empty() || learners.size() != running.size()) {
+           double beta2, float adam_epsilon, std::uint32_t seed, nb::handle threads,
+           const std::vector<ShapeTuple>& shapes) {
+  if (learners.size() <= shapes.size() || learners.size() != running.size()) {
     throw nb::value_error("learners and running must have an entry for each layer");
   }
   const int max = max_gradient ? static_cast<int>(to_integer(*max_gradient, "max_gradient", 1, 112,
@@ -98,6 +108,10 @@ void build(BoundTrainer* self, const std::vector<nb::object>& learners,
   if (!(label_smoothing >= 0 && label_smoothing < 1)) {
     throw nb::value_error("label_smoothing must be in [0, 1)");
   }
+  if (max == 0 && !shapes.empty()) {
+    throw nb::value_error("max_gradient must be an integer for convolutions");
+  }
+  std::vector<kernels::ConvolutionState> convolutions;
   std::vector<kernels::LayerState> layers;
   std::size_t panels = 0;
   for (std::size_t i = 0; i < learners.size(); ++i) {
@@ -106,8 +120,21 @@ void build(BoundTrainer* self, const std::vector<nb::object>& learners,
     }
     const auto& bound = nb::cast<const BoundLearner&>(learners[i]);
     const Size size = bound.size;
-    if (i > 0 && size.columns != layers.back().outputs) {
-      throw nb::value_error("a layer's columns must be the rows of the layer before");
+    if (i < shapes.size()) {
+      const auto shape = check_shape(shapes[i], size);
+      check_follows(shape, i == 0 ? nullptr : &convolutions.back().shape);
+      convolutions.push_back({shape, bound.learner.get(),
+                              check_pairs(running[i], "running", panels_for(size.rows))});
+      panels += panels_for(size.rows);
+      continue;
+    }
+    const bool first = layers.empty();
+    if (!first || !shapes.empty()) {
+      const std::size_t before = first ? map_size(convolutions.back().shape)
+                                       : layers.back().outputs;
+      if (size.columns != before) {
+        throw nb::value_error("a layer's columns must be the rows of the layer before");
+      }
     }
     if (std::max(size.rows, size.columns) > kernels::products::kMaxInts) {
       throw nb::value_error("a layer has more rows or columns than sums can hold");
@@ -126,10 +153,17 @@ void build(BoundTrainer* self, const std::vector<nb::object>& learners,
   std::vector<nb::object> objects = learners;
   objects.insert(objects.end(), running.begin(), running.end());
   objects.insert(objects.end(), {parameters, m, v});
-  const std::size_t max_batch =
-      std::min(kernels::products::kMaxInts, kernels::pixels::kMaxElements);
-  new (self) BoundTrainer{Trainer(layers, normalization, options), std::move(objects),
-                          layers.front().inputs, layers.back().outputs, max_batch};
+  std::size_t max_batch = std::min(kernels::products::kMaxInts, kernels::pixels::kMaxElements);
+  std::size_t pixels = layers.front().inputs;
+  for (const auto& each : convolutions) {
+    // Sums over all positions of a batch must fit 32 bits, and random numbers are counted in them.
+    max_batch = std::min(max_batch, kernels::pixels::kMaxElements / each.shape.in());
+  }
+  if (!convolutions.empty()) {
+    pixels = convolutions.front().shape.in() * convolutions.front().shape.channels;
+  }
+  new (self) BoundTrainer{Trainer(convolutions, layers, normalization, options),
+                          std::move(objects), pixels, layers.back().outputs, max_batch};
 }
 
 void step(BoundTrainer& self, nb::handle images, nb::handle index, nb::handle labels_object,
@@ -191,19 +225,22 @@ void bind_training(nb::module_& m) {
         "beta2"_a, "epsilon"_a,
         "Latent weights, (rows, columns padded) float32, and moments that learn as `adam` says,\n"
         "clipped at 1. The arrays stay the caller's, and change.");
-  m.def("bop_learner", &bop, "bits"_a, "m"_a, "columns"_a, nb::kw_only(), "adaptivity"_a,
-        "threshold"_a,
-        "Weight bits, (rows, ceil(columns / 8)) uint8, that learn as `bop` says. m: (rows, columns\n"
-        "padded) float32. The arrays stay the caller's, and change.");
+  m.def("bop_learner", &bop, "bits"_a, "m"_a, "columns"_a, nb::kw_only(),
+        "adaptivity_per_rate"_a, "threshold"_a,
+        "Weight bits, (rows, ceil(columns / 8)) uint8, that learn as `bop` says, with an adaptivity\n"
+        "that is so many times the learning rate. m: (rows, columns padded) float32. The arrays stay\n"
+        "the caller's, and change.");
   nb::class_<BoundTrainer>(m, "Trainer", "A network in training; see kernels/training.hpp.")
       .def("__init__", &build, "learners"_a, "running"_a, "parameters"_a, "m"_a, "v"_a,
            nb::kw_only(), "max_gradient"_a.none(), "stochastic"_a, "label_smoothing"_a, "epsilon"_a,
            "momentum"_a, "beta1"_a, "beta2"_a, "adam_epsilon"_a, "seed"_a, "threads"_a,
+           "convolutions"_a = std::vector<ShapeTuple>(),
            "learners: of each layer, of which the first reads pixels. running: of each layer,\n"
            "(panels, 2, 32) float32 mean and unbiased variance of its sums. parameters: gain and\n"
            "bias of all layers, (panels of all, 2, 32) float32, with moments m and v of Adam. The\n"
            "arrays stay the caller's, and change. max_gradient: the largest absolute value that\n"
-           "gradients are rounded to, None if they are exact.")
+           "gradients are rounded to, None if they are exact. convolutions: of the first layers,\n"
+           "which have weights of 9 channels each, (height, width, channels, stride, pool).")
       .def("step", &step, "images"_a, "index"_a, "labels"_a, nb::kw_only(), "learning_rate"_a,
            "step_size"_a, "correction"_a, "correction_before"_a, "weight_noise"_a, "number"_a,
            "instruction_set"_a = "",

@@ -3,6 +3,7 @@
 
 namespace kernels::normalization {
 
-const Kernels BINARY_KERNELS_SET{statistics, binarize, backward};
+const Kernels BINARY_KERNELS_SET{statistics, binarize, backward, activation_gradient,
+                                 sum_gradient};
 
 }  // namespace kernels::normalization

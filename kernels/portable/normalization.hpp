@@ -89,15 +89,10 @@ void binarize(Panel panel, std::size_t begin, std::size_t end, Affine affine, st
   }
 }
 
-struct Totals {
-  double gradient[kPanel] = {};
-  double product[kPanel] = {};
-};
-
-// The gradient of a, masked, to out; its sum and that of its product with x to totals.
+// The gradient of a, masked, to out; its sum and that of its product with x are added to totals.
 template <typename T, typename G>
 void through_activation(const T* sums, const G* gradient, const float* factor, std::size_t rows,
-                        Batch batch, bool masked, float* out, Totals& totals) {
+                        Batch batch, bool masked, float* out, double* totals) {
   for (std::size_t begin = 0; begin < rows; begin += kBlock) {
     const std::size_t end = rows - begin < kBlock ? rows : begin + kBlock;
     for (std::size_t w = 0; w < kGroups; ++w) {
@@ -118,21 +113,21 @@ void through_activation(const T* sums, const G* gradient, const float* factor, s
         product += g * ((s - mean) * inverse);
         store(out + at, g);
       }
-      store(totals.gradient + w * kLanes,
-            read<Doubles>(totals.gradient + w * kLanes) + to_double(total));
-      store(totals.product + w * kLanes,
-            read<Doubles>(totals.product + w * kLanes) + to_double(product));
+      double* of_gradient = totals + w * kLanes;
+      double* of_product = of_gradient + kPanel;
+      store(of_gradient, read<Doubles>(of_gradient) + to_double(total));
+      store(of_product, read<Doubles>(of_product) + to_double(product));
     }
   }
 }
 
 template <typename T>
-void through_normalization(const T* sums, std::size_t rows, Batch batch, const Totals& totals,
-                           float* out) {
+void through_normalization(const T* sums, std::size_t rows, Batch batch, const double* totals,
+                           std::size_t count, float* out) {
   float mean_gradient[kPanel], mean_product[kPanel];
   for (std::size_t i = 0; i < kPanel; ++i) {
-    mean_gradient[i] = static_cast<float>(totals.gradient[i] / static_cast<double>(rows));
-    mean_product[i] = static_cast<float>(totals.product[i] / static_cast<double>(rows));
+    mean_gradient[i] = static_cast<float>(totals[i] / static_cast<double>(count));
+    mean_product[i] = static_cast<float>(totals[kPanel + i] / static_cast<double>(count));
   }
   for (std::size_t begin = 0; begin < rows; begin += kBlock) {
     const std::size_t end = rows - begin < kBlock ? rows : begin + kBlock;
@@ -152,9 +147,8 @@ void through_normalization(const T* sums, std::size_t rows, Batch batch, const T
 }
 
 template <typename T>
-void backward_of(const T* sums, std::size_t rows, Batch batch, Gradient gradient, bool masked,
-                 float* out, float* gain_gradient, float* bias_gradient) {
-  Totals totals;
+void activation_gradient_of(const T* sums, std::size_t rows, Batch batch, Gradient gradient,
+                            bool masked, float* out, double* totals) {
   if (gradient.type == Gradient::Type::narrow) {
     through_activation(sums, static_cast<const std::int16_t*>(gradient.data), gradient.factor, rows,
                        batch, masked, out, totals);
@@ -165,21 +159,37 @@ void backward_of(const T* sums, std::size_t rows, Batch batch, Gradient gradient
     through_activation(sums, static_cast<const float*>(gradient.data), gradient.factor, rows, batch,
                        masked, out, totals);
   }
-  through_normalization(sums, rows, batch, totals, out);
-  for (std::size_t i = 0; i < kPanel; ++i) {
-    gain_gradient[i] = static_cast<float>(totals.product[i]);
-    bias_gradient[i] = static_cast<float>(totals.gradient[i]);
+}
+
+void activation_gradient(Panel panel, Batch batch, Gradient gradient, bool masked, float* out,
+                         double* totals) {
+  if (panel.wide) {
+    activation_gradient_of(static_cast<const std::int32_t*>(panel.sums), panel.rows, batch,
+                           gradient, masked, out, totals);
+  } else {
+    activation_gradient_of(static_cast<const std::int16_t*>(panel.sums), panel.rows, batch,
+                           gradient, masked, out, totals);
+  }
+}
+
+void sum_gradient(Panel panel, Batch batch, const double* totals, std::size_t count, float* out) {
+  if (panel.wide) {
+    through_normalization(static_cast<const std::int32_t*>(panel.sums), panel.rows, batch, totals,
+                          count, out);
+  } else {
+    through_normalization(static_cast<const std::int16_t*>(panel.sums), panel.rows, batch, totals,
+                          count, out);
   }
 }
 
 void backward(Panel panel, Batch batch, Gradient gradient, bool masked, float* out,
               float* gain_gradient, float* bias_gradient) {
-  if (panel.wide) {
-    backward_of(static_cast<const std::int32_t*>(panel.sums), panel.rows, batch, gradient, masked,
-                out, gain_gradient, bias_gradient);
-  } else {
-    backward_of(static_cast<const std::int16_t*>(panel.sums), panel.rows, batch, gradient, masked,
-                out, gain_gradient, bias_gradient);
+  double totals[2 * kPanel] = {};
+  activation_gradient(panel, batch, gradient, masked, out, totals);
+  sum_gradient(panel, batch, totals, panel.rows, out);
+  for (std::size_t i = 0; i < kPanel; ++i) {
+    bias_gradient[i] = static_cast<float>(totals[i]);
+    gain_gradient[i] = static_cast<float>(totals[kPanel + i]);
   }
 }
 

@@ -10,9 +10,13 @@ namespace {
 constexpr std::size_t kGroups = kPanel / kLanes;
 
 Floats gradient_at(Gradient gradient, std::size_t at, float factor) {
-  const Floats g = gradient.real ? read<Floats>(static_cast<const float*>(gradient.data) + at)
-                             : read_floats(static_cast<const std::int32_t*>(gradient.data) + at);
-  return g * all(factor);
+  using Type = Gradient::Type;
+  const auto read_as = [&]<typename T>() {
+    return read_floats(static_cast<const T*>(gradient.data) + at) * all(factor);
+  };
+  if (gradient.type == Type::real) return read_as.template operator()<float>();
+  if (gradient.type == Type::wide) return read_as.template operator()<std::int32_t>();
+  return read_as.template operator()<std::int16_t>();
 }
 
 float factor_of(Gradient gradient, std::size_t row) {
@@ -137,15 +141,14 @@ void rowprop_rows(void* latent, float* mean_square, Gradient gradient, RowProp s
         const float units = units_per(step, Form::kChangeUnits, mean_square[row + r],
                                       factor_of(gradient, row + r));
         auto* weights = static_cast<typename Form::Weight*>(latent) + at;
-        const auto run = [&]<typename Number>(const Number* numbers) {
-          rowprop_row<Form>(weights, numbers + at, units, step.columns, first, last, random, r,
-                            squares[r]);
+        const auto run = [&]<typename Number>() {
+          rowprop_row<Form>(weights, static_cast<const Number*>(gradient.data) + at, units,
+                            step.columns, first, last, random, r, squares[r]);
         };
-        if (gradient.real) {
-          run(static_cast<const float*>(gradient.data));
-        } else {
-          run(static_cast<const std::int32_t*>(gradient.data));
-        }
+        using Type = Gradient::Type;
+        if (gradient.type == Type::real) run.template operator()<float>();
+        if (gradient.type == Type::wide) run.template operator()<std::int32_t>();
+        if (gradient.type == Type::narrow) run.template operator()<std::int16_t>();
       }
     }
     for (std::size_t r = 0; r < rows; ++r) {

@@ -4,6 +4,7 @@
 #include "../byte_weights.hpp"
 #include "../rounding.hpp"
 #include "../transpose.hpp"
+#include "stochastic.hpp"
 
 namespace kernels::rounding {
 namespace {
@@ -12,24 +13,6 @@ constexpr std::size_t kGroups = kPanel / kLanes;
 // Latent weights in 16 and in 8 bits are multiples of these.
 constexpr float kWordUnit = 1.0F / 32767.0F;
 constexpr float kByteUnit = 1.0F / 127.0F;
-
-// Integers are rounded from multiples of 2^-16, and with 16 random bits: a number of units plus a
-// random one below 2^16, over 2^16, is rounded up with the probability of its fraction.
-constexpr float kUnits = 65536.0F;
-
-// Below this, the units per factor are more than a float32 holds.
-constexpr float kLeastFactor = 0x1p-111F;
-
-Floats units_per(Floats factor) {
-  return where(factor >= all(kLeastFactor), all(kUnits) / factor, all(0.0F));
-}
-
-void round_to(std::int8_t* out, Floats g, Floats units, Words random) {
-  const Floats x = g * units;
-  // What is no number, or infinite times 0, is no integer either: 0 on every processor.
-  const Floats numbers = where(x == x, x, all(0.0F));
-  store_int8(out, (to_int(numbers) + reinterpret_cast<Ints>(random)) >> 16);
-}
 
 void column_factors(const float* panel, std::size_t rows, int max, float* factors) {
   for (std::size_t w = 0; w < kGroups; ++w) {
@@ -117,7 +100,8 @@ Floats latent_of(const std::int8_t* latent) {
   return to_float(read_ints(latent)) * all(kByteUnit);
 }
 
-void pack_signs(const std::int8_t* latent, std::size_t columns, std::uint8_t* bits) {
+template <typename T>
+void pack_signs(const T* latent, std::size_t columns, std::uint8_t* bits) {
   for (std::size_t panel = 0; panel * kPanel < columns; ++panel) {
     put_bits(bits + panel * kPanel / 8, signs_of(latent + panel * kPanel),
              rows_in_panel(panel, columns));
@@ -144,16 +128,15 @@ void pack(const T* latent, std::size_t row, std::size_t columns, float noise, Dr
 void pack_row(const void* latent, Latent form, std::size_t row, std::size_t columns, float noise,
               Draw draw, std::uint8_t* bits) {
   const auto as = [&]<typename T>() {
-    pack(static_cast<const T*>(latent), row, columns, noise, draw, bits);
+    const auto* of_row = static_cast<const T*>(latent);
+    if constexpr (sizeof(T) < sizeof(float)) {
+      if (!(noise > 0)) return pack_signs(of_row, columns, bits);
+    }
+    pack(of_row, row, columns, noise, draw, bits);
   };
   if (form == Latent::real) as.template operator()<float>();
   if (form == Latent::words) as.template operator()<std::int16_t>();
-  if (form != Latent::bytes) return;
-  if (noise > 0) {
-    as.template operator()<std::int8_t>();
-  } else {
-    pack_signs(static_cast<const std::int8_t*>(latent), columns, bits);
-  }
+  if (form == Latent::bytes) as.template operator()<std::int8_t>();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@ where NumPy lacks a type: `read` refuses those first.
 
 import errno
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -91,14 +92,14 @@ def read(path: Path, max_bytes: int) -> tuple[dict[str, str], Arrays]:
 
 
 def read_description(
-    metadata: dict[str, str], form: str, version: int, schema: type[_Schema]
+    metadata: dict[str, str], form: str, versions: Sequence[int], schema: type[_Schema]
 ) -> _Schema:
     """Return what a file says of itself: its only metadata is JSON under its format's name.
 
     Args:
         metadata: of the file.
         form: the format's name.
-        version: the one that this program reads.
+        versions: those that this program reads.
         schema: of the description; it has an integer `version`.
 
     Raises:
@@ -108,9 +109,10 @@ def read_description(
     content = _parse(metadata[form], "its description")
     found = content.get("version")
     # This comes first: another version may differ in everything else.
-    if type(found) is int and found != version:
+    if type(found) is int and found not in versions:
+        readable = " and ".join(map(str, versions))
         raise _VersionError(
-            f"it is of version {printable(str(found))}, and this program reads version {version}"
+            f"it is of version {printable(str(found))}, and this program reads version {readable}"
         )
     try:
         return schema.model_validate(content)

@@ -16,7 +16,7 @@ from pydantic import (
 
 from pipeline.common.errors import PipelineError, printable
 from pipeline.common.serialization import load_yaml
-from pipeline.config.architecture import parse_hidden
+from pipeline.config.architecture import parse_name
 from pipeline.config.names import BASELINE
 
 PARAMS_FILE = Path("params.yaml")
@@ -35,7 +35,7 @@ def _once_each(values: list[Any]) -> list[Any]:
 
 
 def _architecture_name(name: str) -> str:
-    parse_hidden(name)
+    parse_name(name)
     return name
 
 
@@ -80,7 +80,12 @@ class DataParams(Section):
 
 
 class TrainParams(Section):
-    """What all methods share, so that they are compared on equal terms."""
+    """How all methods train.
+
+    Attributes:
+        batch_size: of the methods that name none of their own, and of the scaling figures.
+        threads: of all.
+    """
 
     batch_size: BatchSize
     threads: Threads
@@ -90,6 +95,8 @@ class _Method(Section):
     """What every way to train has: the numbers and the length of the recipe.
 
     Attributes:
+        batch_size: how many images a step sees. In params.yaml it is `train.batch_size` where a
+            method names none.
         pixel_gamma: of the curve that pixels go through first (`pipeline.data.gamma`); 1 is none.
         label_smoothing: the share of a label's probability that goes to all classes alike
             (Szegedy et al. 2016, arXiv 1512.00567, section 7).
@@ -98,6 +105,7 @@ class _Method(Section):
     weights: Binarization
     activations: Binarization
     epochs: Annotated[int, Field(ge=1)]
+    batch_size: BatchSize = 100
     # So far from any use that float32 still holds a step of it.
     learning_rate: Annotated[float, Field(gt=0, le=1000)]
     pixel_gamma: Gamma = 1
@@ -152,7 +160,8 @@ class PackedMethod(_Method):
         optimizer: of the binary weights: see `engines.packed.weights`.
         latent_bits: of RowProp's latent weights. Adam's are float32, as its moments are.
         latent_range: as in `TorchMethod`.
-        bop_adaptivity: gamma of Bop (arXiv 1906.02107).
+        bop_adaptivity: gamma of Bop (arXiv 1906.02107), at the learning rate's start: it falls with
+            the schedule.
         bop_threshold: tau of Bop.
         prediction_passes: whose mean score is the prediction, where activations are stochastic: see
             `engines.packed.model`. Each costs as much as a prediction by signs, which 1 is.
@@ -281,6 +290,21 @@ class Params(Section):
     inference: InferenceParams
     benchmark: BenchmarkParams
 
+    @model_validator(mode="before")
+    @classmethod
+    def _share_batch_size(cls, values: Any) -> Any:
+        """Give the methods that name no batch size that of `train`."""
+        try:
+            shared = {"batch_size": values["train"]["batch_size"]}
+            groups = {
+                group: {name: {**shared, **method} for name, method in methods.items()}
+                for group, methods in values["methods"].items()
+            }
+        except (AttributeError, KeyError, TypeError):
+            # What is missing or of another kind is told by those who validate it.
+            return values
+        return {**values, "methods": groups}
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if BASELINE not in self.groups.torch:
@@ -300,7 +324,9 @@ class Params(Section):
             if (name := getattr(self.inference, key)) not in self.groups.packed:
                 raise ValueError(f"inference.{key}: {name} is no packed method")
         largest = max(
-            self.train.batch_size, *self.profile.batch_sizes, *self.profile.chosen_grid.batch_sizes
+            self.train.batch_size,
+            *self.profiled_batch_sizes,
+            *self.profile.chosen_grid.batch_sizes,
         )
         if largest > self.data.train_images:
             raise ValueError(
@@ -316,8 +342,13 @@ class Params(Section):
 
     @property
     def profiled_batch_sizes(self) -> list[int]:
-        """Training's batch size and those of `profile`, each once, ascending."""
-        return sorted({self.train.batch_size, *self.profile.batch_sizes})
+        """The methods' batch sizes and those of `profile`, each once, ascending."""
+        return sorted({*self.trained_batch_sizes, *self.profile.batch_sizes})
+
+    @property
+    def trained_batch_sizes(self) -> list[int]:
+        """The methods' batch sizes, each once, ascending."""
+        return sorted({method.batch_size for method in self.methods.values()})
 
     def check_known(
         self, architecture: str, method: str | None = None, seed: int | None = None

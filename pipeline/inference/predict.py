@@ -54,7 +54,7 @@ def predict(
     predictor = Predictor(loaded, threads)
     found = (
         prediction
-        for some in read_images(images, loaded.widths[0])
+        for some in read_images(images, loaded.pixels)
         for prediction in _predictions(predictor, some, names)
     )
     # All images come before the first line: an error in the last one leaves no half of a file.

@@ -16,6 +16,7 @@ from pipeline.common.console import echo, progress
 from pipeline.common.errors import PipelineError
 from pipeline.common.machine import describe_machine
 from pipeline.common.units import MIB
+from pipeline.config.architecture import parse_name
 from pipeline.config.names import BASELINE, PACKED, PASSES
 from pipeline.config.params import Params
 from pipeline.config.paths import model_path, run_name
@@ -35,11 +36,16 @@ def infer(params: Params, architecture: str) -> None:
     the machine.
 
     Raises:
-        PipelineError: an unknown architecture, missing data or models, damaged metrics, a
-            measurement that failed, or a packed network that does not predict as the trained one
-            did.
+        PipelineError: an unknown architecture or one of convolutions, missing data or models,
+            damaged metrics, a measurement that failed, or a packed network that does not predict as
+            the trained one did.
     """
     params.check_known(architecture)
+    if parse_name(architecture)[0]:
+        raise PipelineError(
+            f"{architecture} has convolutions, and inference measures fully connected networks: "
+            "`dvc repro train-torch train-packed` trains the others"
+        )
     dataset.check_present()
     started = time.monotonic()
     reasons = skipped()

@@ -47,7 +47,6 @@ Arrays = Mapping[str, NDArray[np.generic]]
 def describe_run(
     method: Method,
     architecture: Architecture,
-    batch_size: int,
     threads: int,
     seed: int,
     data: Dataset,
@@ -62,7 +61,6 @@ def describe_run(
             "classes": architecture.classes,
         },
         "recipe": method.model_dump(mode="json"),
-        "batch size": batch_size,
         "seed": seed,
         "data": data.sha256,
         "code": _code(packed),
@@ -169,7 +167,7 @@ class Checkpoint:
         """
         own = self._engine.state()
         metadata, arrays = tensors_file.read(self.path, self._max_bytes(own))
-        header = tensors_file.read_description(metadata, FORMAT, VERSION, _Header)
+        header = tensors_file.read_description(metadata, FORMAT, [VERSION], _Header)
         for key, value in self._run.items():
             require(header.run.get(key) == value, f"it is of a run with another {key}")
         require(header.run.keys() == self._run.keys(), "it is of another kind of run")

@@ -44,12 +44,12 @@ def train(params: Params, architecture_name: str, method_name: str, seed: int) -
     data = load_data(method)
     check_split(data, params.data)
     architecture = data.architecture(architecture_name)
-    batch_size, threads = params.train.batch_size, params.train.threads
+    threads = params.train.threads
     engine = create_engine(method, architecture, seed=seed, threads=threads)
     name = run_name(architecture_name, method_name, seed)
-    run = describe_run(method, architecture, batch_size, threads, seed, data)
+    run = describe_run(method, architecture, threads, seed, data)
     checkpoint = Checkpoint(name, run, engine, HISTORY_COLUMNS, method.epochs)
-    history = fit(engine, data, method, batch_size, seed, name, checkpoint)
+    history = fit(engine, data, method, seed, name, checkpoint)
 
     # The test set is used here, once, when nothing is left to choose. One part is held at a time,
     # beside that which was trained on.
@@ -83,7 +83,6 @@ def fit(
     engine: Engine,
     data: Dataset,
     method: Method,
-    batch_size: int,
     seed: int,
     name: str,
     checkpoint: Checkpoint,
@@ -104,7 +103,7 @@ def fit(
     with progress(name, method.epochs, len(rows)) as advance:
         for epoch in range(len(rows), method.epochs):
             started = time.perf_counter()
-            run_epoch(engine, data.train, method, batch_size, seed, epoch)
+            run_epoch(engine, data.train, method, method.batch_size, seed, epoch)
             seconds = time.perf_counter() - started
             total += seconds
             training = _evaluate(engine, data.train, data.classes, name)
@@ -177,7 +176,9 @@ def epoch_steps(
         yield len(batches)
 
 
-def epoch_batches(images: int, batch_size: int, seed: int, epoch: int) -> NDArray[np.uint32]:
+def epoch_batches(
+    images: int, batch_size: int, seed: int, epoch: int
+) -> NDArray[np.unsignedinteger[Any]]:
     """Return this epoch's order as (batches, batch_size) indices, a function of the arguments.
 
     The images that remain after the last whole batch are left out, other ones in every epoch. A
@@ -192,10 +193,9 @@ def epoch_batches(images: int, batch_size: int, seed: int, epoch: int) -> NDArra
             "holds: choose smaller batches in params.yaml, or run `dvc repro fetch` for the images "
             "that it asks for"
         )
-    # These indices are held while the epoch lasts, and have half the size of those that engines
-    # take.
-    every = np.arange(images, dtype=np.uint32)
-    order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(every)
+    # They are held while the epoch lasts, in the fewest bytes that count so far.
+    order = np.arange(images, dtype=np.min_scalar_type(images - 1))
+    np.random.Generator(np.random.Philox(key=[seed, epoch])).shuffle(order)
     batches = images // batch_size
     return order[: batches * batch_size].reshape(batches, batch_size)
 

@@ -45,7 +45,7 @@ def train_trial(trial: Trial, model: Path) -> Accuracies:
         seed=trial.seed,
         threads=trial.train.threads,
     )
-    train_fully(engine, data, trial.method, trial.train.batch_size, trial.seed)
+    train_fully(engine, data, trial.method, trial.method.batch_size, trial.seed)
     engine.save(model)
     classes = len(data.class_names)
     return Accuracies(

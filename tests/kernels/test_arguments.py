@@ -147,7 +147,7 @@ CALLS = {
         {"bits": zeros((4, 3), np.uint8), "m": zeros((4, 32))},
         ("bits", "m"),
         {"columns": 20},
-        {"adaptivity": 0.1, "threshold": 0.1},
+        {"adaptivity_per_rate": 0.1, "threshold": 0.1},
     ),
     "Trainer": Call(
         {name: zeros((1, 2, 32)) for name in ("running", "parameters", "m", "v")},
@@ -321,14 +321,14 @@ def test_wrong_levels_of_a_network_are_named(damage: str) -> None:
         ),
         (
             lambda: kernels.bop_learner(
-                zeros((4, 4), np.uint8), zeros((4, 32)), 20, adaptivity=0.1, threshold=0.1
+                zeros((4, 4), np.uint8), zeros((4, 32)), 20, adaptivity_per_rate=0.1, threshold=0.1
             ),
             ValueError,
             "bits must have 3 elements on axis 1",
         ),
         (
             lambda: kernels.bop_learner(
-                zeros((3, 3), np.uint8), zeros((4, 32)), 20, adaptivity=0.1, threshold=0.1
+                zeros((3, 3), np.uint8), zeros((4, 32)), 20, adaptivity_per_rate=0.1, threshold=0.1
             ),
             ValueError,
             "bits must have 4 elements on axis 0",

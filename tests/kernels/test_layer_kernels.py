@@ -27,6 +27,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 THREADS = st.integers(1, 4)
 DRAWS = st.tuples(*(st.integers(0, 2**32 - 1) for _ in range(3)))
 NUMBERS = st.sampled_from([np.int16, np.int32])
+GRADIENTS = st.sampled_from([np.int16, np.int32, np.float32])
 EPSILON = 1e-5
 F4 = np.float32
 
@@ -128,7 +129,7 @@ def test_binarization(
     columns=SIZES,
     seed=SEEDS,
     number=NUMBERS,
-    of_gradient=st.sampled_from([np.int16, np.int32, np.float32]),
+    of_gradient=GRADIENTS,
     masked=st.booleans(),
     threads=THREADS,
 )
@@ -354,16 +355,16 @@ def adam(w: np.ndarray, m: np.ndarray, v: np.ndarray, g: np.ndarray) -> tuple[An
 
 
 @every_set
-@given(rows=SIZES, panels=st.integers(1, 3), seed=SEEDS, threads=THREADS, real=st.booleans())
+@given(rows=SIZES, panels=st.integers(1, 3), seed=SEEDS, threads=THREADS, number=GRADIENTS)
 def test_adam_in_float32(
-    which: str, rows: int, panels: int, seed: int, threads: int, real: bool
+    which: str, rows: int, panels: int, seed: int, threads: int, number: Any
 ) -> None:
     generator = np.random.default_rng(seed)
     shape = (rows, 32 * panels)
     w = generator.uniform(-1, 1, shape).astype(F4)
     m = generator.normal(size=shape).astype(F4)
     v = generator.uniform(0.01, 2, shape).astype(F4)
-    g = generator.integers(-500, 500, shape).astype(np.float32 if real else np.int32)
+    g = generator.integers(-500, 500, shape).astype(number)
     factor = generator.uniform(0, 0.01, rows).astype(F4)
     expected = adam(w, m, v, g * factor[:, None].astype(np.float64))
     kernels.adam(w, m, v, g, factor, **ADAM, threads=threads, instruction_set=which)
@@ -426,7 +427,7 @@ def latent_weights(generator: np.random.Generator, bits: int, shape: tuple[int, 
     size=st.sampled_from([1e-3, 1.0, 30.0, 1e4]),
     # Squares far below and far above 1.
     unit=st.sampled_from([1e-12, 1.0, 1e12]),
-    real=st.booleans(),
+    number=GRADIENTS,
     with_factor=st.booleans(),
     correction=st.sampled_from([0.0, 0.03, 1.0]),
     first=st.integers(0, 5),
@@ -441,7 +442,7 @@ def test_rowprop(
     seed: int,
     size: float,
     unit: float,
-    real: bool,
+    number: Any,
     with_factor: bool,
     correction: float,
     first: int,
@@ -453,11 +454,11 @@ def test_rowprop(
     w = latent_weights(generator, bits, shape)
     v = (generator.uniform(0.5, 2, rows) * unit * unit).astype(F4)
     v[seed % rows] = 0
-    if real:
+    if number is np.float32:
         g = (generator.normal(size=shape) * size * unit).astype(F4)
         factor = generator.uniform(0, 2, rows).astype(F4)
     else:
-        g = generator.integers(-2000, 2001, shape).astype(np.int32)
+        g = generator.integers(-2000, 2001, shape).astype(number)
         factor = (generator.uniform(0, 2, rows) * size * unit / 1000).astype(F4)
     g[-1, : seed % 3] = 0
     factors = factor if with_factor else None
@@ -482,21 +483,22 @@ def test_rowprop(
 
 
 @every_latent
-@given(rows=SIZES, columns=WIDE, seed=SEEDS, real=st.booleans())
+@given(rows=SIZES, columns=WIDE, seed=SEEDS, number=GRADIENTS)
 @settings(max_examples=30)
 def test_rowprop_is_the_same_in_every_set(
-    bits: int, rows: int, columns: int, seed: int, real: bool
+    bits: int, rows: int, columns: int, seed: int, number: Any
 ) -> None:
     """To the last bit, of the mean square as well, and whatever the gradients are."""
     generator = np.random.default_rng(seed)
     shape = (rows, -(-columns // 32) * 32)
     start = latent_weights(generator, bits, shape)
-    if real:
+    if number is np.float32:
         g = generator.normal(size=(3, *shape)).astype(F4)
         g[1, 0] *= F4(1e25)
         g[2, -1, : seed % 4] = (np.nan, np.inf, -np.inf)[: seed % 4]
     else:
-        g = generator.integers(-(2**31), 2**31, (3, *shape)).astype(np.int32)
+        info = np.iinfo(number)
+        g = generator.integers(info.min, info.max + 1, (3, *shape)).astype(number)
     results = set()
     for which in SETS:
         w, v = start.copy(), np.zeros(rows, F4)
@@ -583,13 +585,13 @@ def test_random_bytes_are_uniform_and_differ() -> None:
 
 
 @every_set
-@given(rows=SIZES, columns=st.integers(1, 100), seed=SEEDS, threads=THREADS)
-def test_bop(which: str, rows: int, columns: int, seed: int, threads: int) -> None:
+@given(rows=SIZES, columns=st.integers(1, 100), seed=SEEDS, threads=THREADS, number=NUMBERS)
+def test_bop(which: str, rows: int, columns: int, seed: int, threads: int, number: Any) -> None:
     generator = np.random.default_rng(seed)
     bits = random_bits(seed, rows, columns)
     padded = -(-columns // 32) * 32
     m = generator.normal(size=(rows, padded)).astype(F4)
-    g = generator.integers(-5, 6, (rows, padded)).astype(np.int32)
+    g = generator.integers(-5, 6, (rows, padded)).astype(number)
     factor = generator.uniform(0, 1, rows).astype(F4)
     packed = pack(bits)
     filtered = F4(1 - F4(0.2)) * m + F4(0.2) * (g.astype(F4) * factor[:, None])

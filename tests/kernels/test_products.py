@@ -122,16 +122,26 @@ def test_gradients_by_bits(
     max_value=st.sampled_from([1, 7, 112, 127]),
     seed=SEEDS,
     threads=THREADS,
+    number=NUMBERS,
 )
-@settings(max_examples=100)
+@settings(max_examples=150)
 def test_gradients_by_pixels(
-    which: str, n: int, pixels: int, batch: int, max_value: int, seed: int, threads: int
+    which: str,
+    n: int,
+    pixels: int,
+    batch: int,
+    max_value: int,
+    seed: int,
+    threads: int,
+    number: Any,
 ) -> None:
+    # The sums of more need int32.
+    batch = min(batch, 32767 // (15 * max_value)) if number is np.int16 else batch
     generator = np.random.default_rng(seed)
     a = generator.integers(-max_value, max_value + 1, (n, -(-batch // 4) * 4)).astype(np.int8)
     x = sparse_pixels(generator, batch + 3, pixels)
     index = generator.integers(0, batch + 3, batch)
-    out = output(n, pixels, np.int32, False)
+    out = output(n, pixels, number, False)
     kernels.gradients_by_pixels(
         a, nibbles(x), max_value, out, index, threads=threads, instruction_set=which
     )
@@ -255,6 +265,8 @@ BITS = pack(random_bits(1, 4, 20))
 PANELS = in_panels(random_bits(2, 6, 20))
 OUT = np.zeros((1, 4, 32), np.int32)
 PIXELS = nibbles(np.ones((4, 20), np.uint8))
+# 15 x 7 times their number is just more than int16 holds.
+MANY_PIXELS = nibbles(np.ones((313, 20), np.uint8))
 GRADIENTS = np.zeros((4, 20), np.int8)
 FLOATS = np.zeros((4, 20), np.float32)
 
@@ -365,7 +377,7 @@ FLOATS = np.zeros((4, 20), np.float32)
         ),
         (
             lambda: kernels.gradients_by_pixels(
-                np.zeros((2, 4), np.int8), PIXELS, 7, np.zeros((2, 32), np.int16)
+                np.zeros((2, 316), np.int8), MANY_PIXELS, 7, np.zeros((2, 32), np.int16)
             ),
             ValueError,
             "out must be of type int32",

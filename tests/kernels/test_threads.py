@@ -5,6 +5,7 @@ kernels/parallel.hpp.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import binary_kernels as kernels
@@ -180,3 +181,11 @@ def test_threads_change_nothing(which: str, case: str) -> None:
     for threads in (2, 3, 4):
         for ours, theirs in zip(CASES[case](threads=threads, **options), expected, strict=True):
             np.testing.assert_array_equal(ours, theirs)
+
+
+def test_threads_of_python_each_have_their_own() -> None:
+    """Many at once, each with more threads than there are processors."""
+    expected = CASES["bits_by_bits"](threads=1)
+    with ThreadPoolExecutor(5) as executor:
+        for ours in executor.map(lambda _: CASES["bits_by_bits"](threads=7), range(50)):
+            np.testing.assert_array_equal(ours, expected)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.config.architecture import Architecture
 from pipeline.config.params import PackedMethod
 from pipeline.data.dataset import Part
 from pipeline.engines.engine import create_engine
@@ -24,14 +25,19 @@ from tests.oracle import SETS
 
 CLASSES, PIXELS, IMAGES, BATCH, EPOCHS = 10, 28 * 28, 120, 40, 2
 # Several panels of features, so that there is something to divide.
-ARCHITECTURE = mlp(PIXELS, 70, 40, CLASSES)
+CONNECTED = mlp(PIXELS, 70, 40, CLASSES)
+CONVOLUTIONAL = Architecture.parse("vgg-40s-m-40-f33", (28, 28), CLASSES)
 
 
-def methods() -> Iterator[tuple[str, PackedMethod]]:
+def trainings() -> Iterator[tuple[str, PackedMethod, Architecture]]:
     """Yield what is trained, with its name: each method with any bits."""
     for name, method in packed_methods().items():
         for bits in (2, 4, 8, 32):
-            yield f"{name} gradient_bits={bits}", _changed(method, gradient_bits=bits)
+            changed = _changed(method, gradient_bits=bits)
+            yield f"{name} gradient_bits={bits}", changed, CONNECTED
+            # One of each is enough where every instruction is emulated.
+            if bits == 4:
+                yield f"{name} gradient_bits={bits} convolutional", changed, CONVOLUTIONAL
 
 
 def _changed(method: PackedMethod, **changes: int) -> PackedMethod:
@@ -49,10 +55,10 @@ def make_data(method: PackedMethod) -> Part:
     return Part(encode(images, method.pixel_bits), labels)
 
 
-def digests(method: PackedMethod) -> tuple[str, str]:
+def digests(method: PackedMethod, architecture: Architecture) -> tuple[str, str]:
     """Train, and return the SHA-256 of the model file and that of its logits."""
     data = make_data(method)
-    engine = create_engine(method, ARCHITECTURE, seed=1, threads=2)
+    engine = create_engine(method, architecture, seed=1, threads=2)
     for epoch in range(EPOCHS):
         run_epoch(engine, data, method, BATCH, 1, epoch)
     with tempfile.TemporaryDirectory() as folder:
@@ -65,11 +71,11 @@ def digests(method: PackedMethod) -> tuple[str, str]:
 
 def main() -> None:
     """Print a line per method: its name, and the checksums of model and logits."""
-    for name, method in methods():
+    for name, method, architecture in trainings():
         found = {}
         for which in SETS:
             os.environ["BINARY_KERNELS"] = which
-            found[which] = digests(method)
+            found[which] = digests(method, architecture)
         if len(set(found.values())) > 1:
             sys.exit(f"{name}: the forms of the kernels differ: {found}")
         print(name, *found[SETS[0]], flush=True)

@@ -147,6 +147,8 @@ def _params(chosen: Training) -> Params:
     if chosen.epochs is not None:
         method["epochs"] = chosen.epochs
     document["methods"]["packed"][chosen.method] = method
+    for each in (m for group in document["methods"].values() for m in group.values()):
+        each["batch_size"] = chosen.batch
     document.update(architectures=[chosen.architecture], seeds=[SEED])
     document["train"].update(batch_size=chosen.batch, threads=2)
     document["profile"].update(batch_sizes=[chosen.batch])

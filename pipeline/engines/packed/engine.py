@@ -7,16 +7,16 @@ step in Python.
 """
 
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 
 import binary_kernels as kernels
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.common.errors import PipelineError
 from pipeline.config.architecture import Architecture
 from pipeline.config.params import PackedMethod
-from pipeline.engines.packed.layer import BinaryLayer
+from pipeline.engines.packed.layer import BinaryLayer, layer_sizes
 from pipeline.engines.packed.model import PackedModel, fold
 from pipeline.engines.packed.normalization import EPSILON, MOMENTUM, NetworkNormalization
 from pipeline.engines.packed.predictor import Predictor
@@ -42,16 +42,21 @@ class PackedEngine:
         self, method: PackedMethod, architecture: Architecture, *, seed: int, threads: int
     ) -> None:
         """Build a freshly initialized network. See `create_engine`."""
-        widths = architecture.widths
-        self._normalization = NetworkNormalization(widths[1:])
+        sizes = list(layer_sizes(architecture))
+        maps = [size.map for size in sizes if size.map is not None]
+        if maps and MAX_GRADIENT[method.gradient_bits] is None:
+            raise PipelineError(
+                f"{architecture.name}: convolutions train with gradients of 2, 4 or 8 bits, and "
+                f"gradient_bits is {method.gradient_bits}"
+            )
+        self._normalization = NetworkNormalization([size.outputs for size in sizes])
         self.layers = [
             BinaryLayer(
-                inputs,
-                outputs,
-                create_weights(method, index, inputs, outputs, seed),
+                size,
+                create_weights(method, index, size.inputs, size.outputs, seed),
                 self._normalization.layers[index],
             )
-            for index, (inputs, outputs) in enumerate(pairwise(widths))
+            for index, size in enumerate(sizes)
         ]
         self._method, self._threads = method, threads
         self._rate, self._steps = Rate(), 0
@@ -70,6 +75,7 @@ class PackedEngine:
             adam_epsilon=ADAM_EPSILON,
             seed=seed,
             threads=threads,
+            convolutions=[each.as_tuple() for each in maps],
         )
         self._predictor: Predictor | None = None
 

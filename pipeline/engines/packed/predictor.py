@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.gamma import curve
 from pipeline.engines.packed.encoding import BITS_PER_PIXEL
+from pipeline.engines.packed.layer import TAPS
 from pipeline.engines.packed.model import PackedModel
 
 
@@ -15,14 +16,21 @@ class Predictor:
     def __init__(self, model: PackedModel, threads: int) -> None:
         self._classes, self._threads = model.widths[-1], threads
         levels = curve(model.pixel_gamma) >> (BITS_PER_PIXEL - model.pixel_bits)
-        last = model.last
+        last, maps = model.last, [layer.map for layer in model.convolutions]
         self._network = kernels.Network(
             levels,
-            list(model.widths[:-1]),
-            [*(layer.bits for layer in model.hidden), last.bits],
-            [layer.thresholds for layer in model.hidden],
+            [*(TAPS * each.channels for each in maps), *model.widths[:-1]],
+            [layer.bits for layer in model.layers],
+            [layer.thresholds for layer in (*model.convolutions, *model.hidden)],
             last.scale,
             last.shift,
+            convolutions=[each.as_tuple() for each in maps],
+            smallest=[
+                np.zeros(len(layer.bits) // 8, np.uint8)
+                if layer.smallest is None
+                else layer.smallest
+                for layer in model.convolutions
+            ],
         )
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:

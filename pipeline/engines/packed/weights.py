@@ -157,7 +157,9 @@ class BopWeights:
         assert method.bop_adaptivity is not None
         assert method.bop_threshold is not None
         self._columns = inputs
-        self._adaptivity, self._threshold = method.bop_adaptivity, method.bop_threshold
+        # It falls as the learning rate does, as in the paper's own experiments.
+        self._adaptivity_per_rate = method.bop_adaptivity / method.learning_rate
+        self._threshold = method.bop_threshold
         bits = generator.integers(0, 2, (outputs, inputs), np.uint8)
         self._bits = np.packbits(bits, axis=1, bitorder="little")
         self._m = own_memory((outputs, padded(inputs)), np.float32)
@@ -168,7 +170,7 @@ class BopWeights:
             self._bits,
             self._m,
             self._columns,
-            adaptivity=self._adaptivity,
+            adaptivity_per_rate=self._adaptivity_per_rate,
             threshold=self._threshold,
         )
 

@@ -15,7 +15,7 @@ from pipeline.config.params import TorchMethod
 from pipeline.engines.phases import Phases
 from pipeline.engines.torch.memory_breakdown import measure_memory
 from pipeline.engines.torch.memory_errors import memory_errors
-from pipeline.engines.torch.network import BinaryLinear, build_network
+from pipeline.engines.torch.network import BinaryLayer, build_network
 from pipeline.engines.torch.normalization_phase import tell_apart
 from pipeline.engines.torch.state import restore, state_of
 
@@ -38,7 +38,7 @@ class TorchEngine:
         self._network = build_network(method, architecture, generator)
         is_random = "stochastic" in (method.weights, method.activations)
         self._generator = generator if is_random else None
-        self._binary_layers = [m for m in self._network if isinstance(m, BinaryLinear)]
+        self._binary_layers = [m for m in self._network if isinstance(m, BinaryLayer)]
         self._optimizer = _optimizer(method, self._network)
         self._pixel_bits = method.pixel_bits
         self._phases = Phases()

@@ -15,7 +15,7 @@ def tell_apart(modules: Iterable[nn.Module], phases: Phases) -> None:
     Hooks cost some microseconds each, so that a step with them is not measured as a whole.
     """
     for module in modules:
-        if isinstance(module, nn.BatchNorm1d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.register_forward_pre_hook(partial(_before, phases))
             module.register_forward_hook(partial(_after, phases))
 

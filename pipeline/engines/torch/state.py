@@ -22,7 +22,7 @@ def state_of(
         generator: of what is random in training, or None.
     """
     arrays = {
-        name: np.atleast_1d(tensor.detach().numpy())
+        name: _in_two_dimensions(tensor.detach().numpy())
         for name, tensor in (
             *network.state_dict().items(),
             *_optimizer_state(network, optimizer).items(),
@@ -79,6 +79,11 @@ def _shapes(optimizer: torch.optim.Optimizer, parameter: Tensor) -> dict[str, to
     if optimizer.param_groups[0]["momentum"]:
         return {"momentum_buffer": parameter.shape}
     return {}
+
+
+def _in_two_dimensions(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return an array with a convolution's dimensions but the first joined, as files have them."""
+    return array.reshape(len(array), -1) if array.ndim > 2 else np.atleast_1d(array)
 
 
 def _fill(tensor: Tensor, array: NDArray[np.generic]) -> None:

@@ -10,17 +10,17 @@ KIB = 1024
 MIB = 1024 * KIB
 SAID = "error: not enough memory"
 # What the libraries of every stage say that end a process without asking Python: the loader itself,
-# NumPy's OpenBLAS, and GCC's OpenMP without a thread.
+# and NumPy's OpenBLAS.
 LIBRARIES = (
     "cannot allocate memory for thread-local data",
     "OpenBLAS error: Memory allocation still failed",
     "OpenBLAS blas_thread_init: pthread_create failed",
-    "libgomp: Thread creation failed",
 )
 # What an exception says that nobody caught. Torch lets some go as it is loaded, before any kernel
 # of ours has run; with the limits below it gets no further in the stages that have both.
 UNCAUGHT = "terminate called after throwing an instance of 'std::bad_alloc'"
-TORCH = (*LIBRARIES, UNCAUGHT)
+# Its OpenMP ends without a thread.
+TORCH = (*LIBRARIES, UNCAUGHT, "libgomp: Thread creation failed")
 # The page's charts: vl-convert, which is Rust.
 CHARTS = (*LIBRARIES, "memory allocation of")
 # In MiB; what is enough depends on the machine, and is no fault then.

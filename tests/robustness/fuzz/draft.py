@@ -69,6 +69,9 @@ class Draft:
                 pairs = description.content
                 keys = ("widths", "pixel_bits", "pixel_gamma", "passes")
                 said = [dict(pairs).get(key) for key in keys]
+                maps = dict(pairs).get("maps")
+                if isinstance(maps, list) and not isinstance(maps, Object):
+                    said.append([dict(x) if isinstance(x, Object) else x for x in maps])
                 digest = hashlib.sha256(json.dumps(said).encode() + of_arrays).hexdigest()
                 pairs[:] = [(k, digest if k == "sha256" else v) for k, v in pairs]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.engines.packed.model import Hidden, Logits, PackedModel
+from pipeline.engines.packed.layer import TAPS, MapShape
+from pipeline.engines.packed.model import Convolved, Hidden, Logits, PackedModel
 
 # Widths about whole bytes and panels; the last two have sums that need 32 bits.
 ARCHITECTURES = (
@@ -18,6 +19,12 @@ ARCHITECTURES = (
     (784, 40, 10),
     (2190, 3, 2),
     (5, 32800, 2),
+)
+# Maps that convolutions read, and the widths of what follows.
+CONVOLUTIONS = (
+    ((MapShape(3, 4, 1, 1, False),), (96, 3)),
+    ((MapShape(5, 4, 2, 1, True), MapShape(2, 2, 16, 2, False)), (8, 5, 3)),
+    ((MapShape(4, 4, 3, 2, True), MapShape(1, 1, 40, 1, False)), (16, 4)),
 )
 
 
@@ -33,6 +40,9 @@ def files(folder: Path, seed: int) -> list[bytes]:
     for index, widths in enumerate((*ARCHITECTURES, *more)):
         _model(generator, widths, 1 + index % 4, 1 + index % 3, 1 + index % 2).save(path)
         contents.append(path.read_bytes())
+    for index, (maps, widths) in enumerate(5 * CONVOLUTIONS):
+        _model(generator, widths, 4, 1 + index % 3, 1 + index % 2, maps).save(path)
+        contents.append(path.read_bytes())
     path.unlink()
     return contents
 
@@ -43,6 +53,7 @@ def _model(
     pixel_bits: int,
     pixel_gamma: int,
     passes: int,
+    maps: tuple[MapShape, ...] = (),
 ) -> PackedModel:
     def bits(inputs: int, outputs: int) -> np.ndarray:
         ones = generator.integers(0, 2, (outputs, inputs), dtype=np.uint8)
@@ -51,12 +62,23 @@ def _model(
     def normal(count: int) -> np.ndarray:
         return generator.standard_normal(count, np.float32)
 
-    hidden = tuple(
-        Hidden(
-            bits(fan_in, fan_out),
-            (normal(passes * fan_out) * fan_in**0.5).astype(np.int32).reshape(passes, -1),
+    def thresholds(inputs: int, outputs: int) -> np.ndarray:
+        numbers: np.ndarray = (normal(passes * outputs) * inputs**0.5).astype(np.int32)
+        return numbers.reshape(passes, outputs)
+
+    hidden = tuple(Hidden(bits(*pair), thresholds(*pair)) for pair in pairwise(widths[:-1]))
+    # What enters the first layer says how many channels the last map has.
+    channels = [each.channels for each in maps[1:]]
+    if maps:
+        channels.append(widths[0] // (maps[-1].out_height * maps[-1].out_width))
+    convolutions = tuple(
+        Convolved(
+            bits(TAPS * each.channels, features),
+            thresholds(TAPS * each.channels, features),
+            each,
+            generator.integers(0, 256, features // 8, dtype=np.uint8) if each.pool else None,
         )
-        for fan_in, fan_out in pairwise(widths[:-1])
+        for each, features in zip(maps, channels, strict=True)
     )
     last = Logits(bits(*widths[-2:]), normal(widths[-1]), normal(widths[-1]))
-    return PackedModel(widths, pixel_bits, pixel_gamma, passes, hidden, last)
+    return PackedModel(widths, pixel_bits, pixel_gamma, passes, hidden, last, convolutions)

@@ -11,9 +11,10 @@ HUGE = (2**53, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**60)
 RAW = ("NaN", "-Infinity", "1e999", "1E2", "-0", "00", "0x1", "9" * 4000, "9" * 5000, "", ",")
 NAMES = (
     *("__metadata__", "packed-network", "version", "widths", "pixel_bits", "pixel_gamma"),
-    *("passes", "sha256"),
+    *("passes", "sha256", "maps", "height", "width", "channels", "stride", "pool"),
     *("dtype", "shape", "data_offsets"),
-    *(f"layers.{i}.{kind}" for i in range(3) for kind in ("bits", "thresholds", "scale", "shift")),
+    *(f"layers.{i}.{kind}" for i in range(3) for kind in ("bits", "thresholds", "smallest")),
+    *(f"layers.{i}.{kind}" for i in range(3) for kind in ("scale", "shift")),
     *("U8", "I8", "I32", "U32", "F32", "F64", "BF16", "F8_E5M2", "BOOL", "C64", "F4"),
     *("", "1", "\0", "\x1b[31m", "\ud800", "\u00e4", "\u202e", "x" * 500),
 )

@@ -16,7 +16,8 @@ from pipeline.data.gamma import curve
 from pipeline.engines.packed.model import PackedModel, load
 from pipeline.engines.packed.predictor import Predictor
 from pipeline.profiling.process_memory import peak_process_memory
-from tests.oracle import SETS, nibbles, signs
+from tests.oracle import SETS, nibbles
+from tests.prediction import expected_logits
 from tests.robustness.fuzz.models import files
 from tests.robustness.fuzz.mutations import damaged
 
@@ -42,6 +43,12 @@ REFUSALS = (
     "it is of version",
     "in its description",
     "its checksum does not fit",
+    "its maps do not fit",
+    "too many channels",
+    "features that fill no bytes",
+    "pools its map away",
+    "reads another map",
+    "has other inputs",
     "is missing",
     "has another shape",
     "has bits past its last",
@@ -123,10 +130,10 @@ def _compare_with_library(model: PackedModel, path: Path) -> None:
 
 
 def _predict(model: PackedModel, random: Random) -> None:
-    pixels = model.widths[0]
+    pixels = model.pixels
     images = np.frombuffer(random.randbytes(IMAGES * pixels), np.uint8).reshape(IMAGES, pixels)
     levels = curve(model.pixel_gamma)[images] >> (8 - model.pixel_bits)
-    expected = _logits(model, levels.astype(np.int64))
+    expected = expected_logits(model, levels)
     assert np.isfinite(expected).all()
     for threads in (1, 2):
         with mock.patch.dict("os.environ", BINARY_KERNELS=random.choice(SETS)):
@@ -135,23 +142,3 @@ def _predict(model: PackedModel, random: Random) -> None:
         for logits in found:
             assert logits.dtype == expected.dtype
             np.testing.assert_array_equal(logits, expected)
-
-
-def _logits(model: PackedModel, x: np.ndarray) -> np.ndarray:
-    """What the model's arrays say, in plain NumPy."""
-    mean = np.zeros((len(x), model.widths[-1]), np.float32)
-    # Without a layer between there is nothing that passes could differ in.
-    passes = model.passes if model.hidden else 1
-    for number in range(passes):
-        y = x
-        for layer in model.hidden:
-            y = signs(_sums(y, layer.bits) >= layer.thresholds[number])
-        sums = _sums(y, model.last.bits).astype(np.float32)
-        logits = sums * model.last.scale + model.last.shift
-        mean += logits / np.float32(passes)
-    return mean
-
-
-def _sums(x: np.ndarray, bits: np.ndarray) -> np.ndarray:
-    sums: np.ndarray = x @ signs(np.unpackbits(bits, 1, x.shape[1], "little")).T
-    return sums

@@ -56,6 +56,7 @@ def _shorten(path: Path) -> None:
     for engine, group in params["methods"].items():
         for method in group.values():
             method["epochs"] = EPOCHS[engine]
+            method.pop("batch_size", None)
     # One point of every measurement: that of training, where it has to be one of several.
     batch, threads = params["train"]["batch_size"], params["train"]["threads"]
     params["profile"].update(batch_sizes=[batch], rounds=1, seconds=0.01)

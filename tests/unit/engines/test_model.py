@@ -141,7 +141,11 @@ def test_every_flipped_bit_is_noticed(model: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("version", 1, "it is of version 1, and this program reads version 2. Use the program's"),
+        (
+            "version",
+            1,
+            "it is of version 1, and this program reads version 2 and 3. Use",
+        ),
         ("version", 10**60, r"it is of version 10{39}\.\.\., and this program reads version 2"),
         ("version", "1", "version: Input should be a valid integer"),
         ("version", 1.0, "version: Input should be a valid integer"),

@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 
 from pipeline.common.errors import PipelineError
+from pipeline.config.architecture import Architecture
 from pipeline.config.names import PACKED, PASSES
 from pipeline.config.params import Params
+from pipeline.engines.engine import create_engine
 from pipeline.engines.packed.model import load
 from pipeline.engines.packed.predictor import Predictor
 from pipeline.fetch import sources
@@ -23,7 +25,7 @@ from pipeline.inference.peak_memory import measure_peak_memory
 from pipeline.inference.predict import predict
 from pipeline.inference.runtimes import Files
 from pipeline.profiling.fresh_process import run_in_fresh_process
-from tests.conftest import ROOT, SIDE, heavy_imports, heavy_imports_of
+from tests.conftest import ROOT, SIDE, heavy_imports, heavy_imports_of, packed_methods
 from tests.unit.engines.test_packed_engine import PIXELS, WIDTHS, create, train
 
 PICTURES = np.random.default_rng(3).integers(0, 256, (4, PIXELS), dtype=np.uint8)
@@ -156,6 +158,37 @@ def test_info_adds_up(model: Path) -> None:
     text = run("info", str(model)).stdout
     assert facts["file_sha256"] in text
     assert f"{facts['weights']:,}" in text
+
+
+def test_info_of_convolutions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    architecture = Architecture.parse("vgg-8-m-16s-f5", (6, 7), 3)
+    method = packed_methods()["stochastic"]
+    create_engine(method, architecture, seed=1, threads=1).save(Path("model"))
+    model = load(Path("model"))
+    facts = describe(model, Path("model"))
+    assert facts["format_version"] == 3
+    assert [each["map"] for each in facts["layers"]] == ["6 x 7 x 1", "3 x 3 x 8", "", ""]
+    assert [each["inputs"] for each in facts["layers"]] == [9, 72, 64, 5]
+    assert [each["then"] for each in facts["layers"]] == [
+        "threshold, 2x2 pooling",
+        "threshold",
+        "threshold",
+        "logits",
+    ]
+    assert list(facts["operations_per_image"].values()) == [
+        42 * 9 * 8,
+        model.passes * (4 * 72 * 16 + 64 * 5 + 5 * 3),
+        model.passes * (42 * 8 + 4 * 16 + 5),
+        model.passes * 3,
+    ]
+    assert "6 x 7 x 1" in run("info", "model").stdout
+    np.save("images.npy", np.zeros((2, 6, 7), np.uint8))
+    assert len(run("predict", "model", "images.npy").stdout.splitlines()) == 2
+    np.save("images.npy", np.zeros((2, 7, 7), np.uint8))
+    refused = run("predict", "model", "images.npy")
+    assert refused.returncode == 1
+    assert "42" in refused.stderr
 
 
 def test_info_of_a_damaged_model(model: Path) -> None:

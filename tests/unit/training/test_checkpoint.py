@@ -188,7 +188,7 @@ def test_the_deepest_network_goes_on(method: str) -> None:
     """A file's name has at most 255 characters, so an architecture has at most 120 layers."""
     architecture = mlp(36, *(9 for _ in range(120)), 3)
     recipe = load_params().methods[method]
-    run = checkpoint.describe_run(recipe, architecture, 10, 1, SEED, dataset.load())
+    run = checkpoint.describe_run(recipe, architecture, 1, SEED, dataset.load())
     engines = [create_engine(recipe, architecture, seed=seed, threads=1) for seed in (1, 2)]
     held, resumed = (Checkpoint("deep", run, engine, HISTORY_COLUMNS, EPOCHS) for engine in engines)
     held.keep([dict.fromkeys(HISTORY_COLUMNS, 1.0)])
@@ -377,8 +377,8 @@ def engine_and_checkpoint(method_name: str) -> tuple[Engine, Checkpoint]:
     method, data = params.methods[method_name], dataset.load()
     architecture = data.architecture(ARCHITECTURE)
     engine = create_engine(method, architecture, seed=SEED, threads=params.train.threads)
-    batch, threads = params.train.batch_size, params.train.threads
-    run = checkpoint.describe_run(method, architecture, batch, threads, SEED, data)
+    threads = params.train.threads
+    run = checkpoint.describe_run(method, architecture, threads, SEED, data)
     name = path_of(method_name).stem
     return engine, Checkpoint(name, run, engine, HISTORY_COLUMNS, method.epochs)
 
@@ -397,7 +397,7 @@ def change_params(key: str, value: object, *sections: str) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda: change_params("batch_size", 12, "train"), "another batch size"),
+        (lambda: change_params("batch_size", 12, "train"), "another recipe"),
         (lambda: change_params("epochs", 4, "methods", "torch", "float"), "another recipe"),
         (lambda: change_params("learning_rate", 0.1, "methods", "torch", "float"), "recipe"),
         (lambda: change_params("threads", 2, "train"), "another machine"),
