@@ -2,11 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+PEERS_INSTALLED := .venv-peers/installed
 # The install is not editable. A stage runs the Python code of the folder it is started in, which
 # may be a copy that DVC makes for an experiment. The compiled kernels come from the environment.
 KERNELS := kernels/CMakeLists.txt $(shell find kernels -name '*.[ch]pp')
 
-.PHONY: reproduce readme ablation test lint constraints
+.PHONY: reproduce readme ablation frontier peers test lint constraints
 
 # Run the whole pipeline: fetch, train, measure, report.
 reproduce: $(INSTALLED)
@@ -25,6 +26,18 @@ ablation: $(INSTALLED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro ablation/dvc.yaml
 	@echo
 	@echo "Done. Read reports/ablation/summary.md"
+
+# Measure what an accuracy costs each method. `make reproduce` leaves this out, too.
+frontier: $(INSTALLED)
+	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro frontier/dvc.yaml
+	@echo
+	@echo "Done. Read reports/frontier/summary.md. make reproduce brings it into the report"
+
+# Train and measure Larq in turns with our methods. `make reproduce` leaves this out.
+peers: $(INSTALLED) $(PEERS_INSTALLED)
+	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro frontier/peers/dvc.yaml
+	@echo
+	@echo "Done. Read reports/peers.md"
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
@@ -46,3 +59,9 @@ $(INSTALLED): pyproject.toml constraints.txt $(KERNELS)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --constraint constraints.txt '.[dev,peers]'
 	touch $(INSTALLED)
+
+# TensorFlow and torch need different versions of what both need.
+$(PEERS_INSTALLED): frontier/peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --requirement frontier/peers.txt
+	touch $(PEERS_INSTALLED)

@@ -25,7 +25,7 @@ validation = data.read("validation")
 engine = PackedEngine(recipe, data.architecture("mlp-128"), seed=1, threads=params.train.threads)
 
 for epoch in range(recipe.epochs):
-    run_epoch(engine, data.train, recipe, params.train.batch_size, seed=1, epoch=epoch)
+    run_epoch(engine, data.train, recipe, recipe.batch_size, seed=1, epoch=epoch)
     error = evaluate(engine, validation, data.classes).error
     print(f"epoch {epoch + 1} of {recipe.epochs}: validation error {error:.2f} %")
 

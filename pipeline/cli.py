@@ -24,6 +24,10 @@ Method = Annotated[str, typer.Option(help="One of `methods` in params.yaml.")]
 Variant = Annotated[str, typer.Option(help="One of `variants` in ablation/variants.yaml.")]
 Seed = Annotated[int, typer.Option(help="One of `seeds` in params.yaml.")]
 Threads = Annotated[int, typer.Option(min=1, max=256)]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Trainings that run at once; one per processor if left out."),
+]
 Output = Annotated[Path, typer.Option(help="The file to write, JSON.")]
 
 
@@ -63,7 +67,7 @@ def search(threads: Threads = 1) -> None:
     """Run the trials in ablation/search.yaml that are not in ablation/trials.csv yet."""
     from pipeline.ablation.search import search as run
 
-    run(load_params(), threads)
+    run(threads)
 
 
 @app.command()
@@ -139,9 +143,90 @@ def ablation_costs() -> None:
 
 
 @app.command()
+def ablation_optimizers() -> None:
+    """Compare RowProp with other optimizers of binary weights, each at its best rate."""
+    from pipeline.ablation.optimizer_trials import compare_optimizers as run
+
+    run(load_params())
+
+
+@app.command()
+def ablation_techniques() -> None:
+    """Compare training as it is with what papers propose, each at its best rate."""
+    from pipeline.ablation.optimizer_plan import TECHNIQUES_FILE
+    from pipeline.ablation.optimizer_trials import compare_optimizers as run
+
+    run(load_params(), TECHNIQUES_FILE)
+
+
+@app.command()
 def ablation_report() -> None:
     """Write reports/ablation/, which shows what each part of a recipe buys."""
     from pipeline.ablation.report import report as run
+
+    run(load_params())
+
+
+@app.command()
+def frontier_trials(workers: Workers = None) -> None:
+    """Run the trials of frontier/frontier.yaml that have no row yet."""
+    from pipeline.frontier.search import search as run
+
+    run(load_params(), workers)
+
+
+@app.command()
+def frontier_costs() -> None:
+    """Measure the time and memory of networks that may lie on a frontier."""
+    from pipeline.frontier.costs import measure_costs as run
+
+    run(load_params())
+
+
+@app.command()
+def frontier_points(workers: Workers = None) -> None:
+    """Train the frontiers' networks with more seeds, and time how they predict."""
+    from pipeline.frontier.points import measure_points as run
+
+    run(load_params(), workers)
+
+
+@app.command()
+def frontier_records(workers: Workers = None) -> None:
+    """Train and time each method's cheapest network for each accuracy."""
+    from pipeline.frontier.records import measure_records as run
+
+    run(load_params(), workers)
+
+
+@app.command()
+def frontier_report() -> None:
+    """Write reports/frontier/, which shows what an accuracy costs."""
+    from pipeline.frontier.report import report as run
+
+    run()
+
+
+@app.command()
+def peers_accuracy() -> None:
+    """Train the networks with Larq, which `make peers` installs, and evaluate them."""
+    from pipeline.frontier.peers.accuracy import measure_accuracy as run
+
+    run(load_params())
+
+
+@app.command()
+def peers_costs() -> None:
+    """Measure Larq's time and memory of training, in turns with our methods."""
+    from pipeline.frontier.peers.costs import measure_costs as run
+
+    run(load_params())
+
+
+@app.command()
+def peers() -> None:
+    """Write frontier/results/peers.csv and reports/peers.md from what was measured."""
+    from pipeline.frontier.peers.table import write_peers as run
 
     run(load_params())
 

@@ -66,4 +66,4 @@ def measure_costs(params: Params) -> None:
 
 def _case(plan: Plan, variant: str, architecture: str, params: Params) -> Case:
     method = plan.trainings[variant].method
-    return Case(method, architecture, params.train.batch_size, params.train.threads)
+    return Case(method, architecture, method.batch_size, params.train.threads)

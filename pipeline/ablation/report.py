@@ -4,6 +4,9 @@ import matplotlib as mpl
 
 from pipeline.ablation.comparison import compare, tabulate
 from pipeline.ablation.figure import draw
+from pipeline.ablation.optimizer_plan import OPTIMIZERS_FILE, TECHNIQUES_FILE, load_optimizers
+from pipeline.ablation.optimizer_results import advice, read_optimizers
+from pipeline.ablation.optimizer_summary import describe_optimizers
 from pipeline.ablation.plan import load_plan
 from pipeline.ablation.results import COSTS, read_costs, read_result
 from pipeline.ablation.summary import render
@@ -30,8 +33,13 @@ def report(params: Params) -> None:
         name: read_result(name, training, params) for name, training in plan.trainings.items()
     }
     comparisons = compare(plan, results, read_costs(plan))
-    seconds = read_environment(COSTS, "run `make ablation`")["seconds"]
-    summary = render(plan, comparisons, results, read_trials(), seconds)
+    others = [load_optimizers(params, path) for path in (OPTIMIZERS_FILE, TECHNIQUES_FILE)]
+    compared = {each.path.stem: describe_optimizers(each, read_optimizers(each)) for each in others}
+    environments = [
+        read_environment(COSTS, "run `make ablation`"),
+        *(read_environment(each.results, advice(each)) for each in others),
+    ]
+    summary = render(plan, comparisons, results, read_trials(), compared, environments)
     with atomic_directory(FOLDER) as temporary, mpl.rc_context(STYLE):
         tabulate(comparisons).to_csv(temporary / "table.csv", index=False, lineterminator="\n")
         save(draw(comparisons), temporary, "figure")

@@ -20,7 +20,6 @@ from pipeline.config.params import (
     ArchitectureName,
     Method,
     MethodGroups,
-    Params,
     Section,
     Seed,
 )
@@ -31,9 +30,8 @@ from pipeline.training.evaluate import evaluate
 from pipeline.training.trials import train_fully
 
 SEARCH_FILE = Path("ablation/search.yaml")
-# What a row means that does not say otherwise: what all rows had before there were others. The
-# data is Fashion-MNIST in the split of params.yaml: the first digits of `Dataset.sha256`.
-USUAL_BATCH_SIZE = 100
+# What a row means that does not say otherwise: what all rows had before there were others. It is
+# Fashion-MNIST in the split of params.yaml: the first digits of `Dataset.sha256`.
 USUAL_DATA = "0d0412a1bbd2"
 
 
@@ -69,18 +67,16 @@ class Search(Section):
     questions: Annotated[list[Question], Field(min_length=1)]
 
 
-def search(params: Params, threads: int) -> None:
+def search(threads: int) -> None:
     """Run every trial of ablation/search.yaml that has no row in ablation/trials.csv yet.
 
-    A row has the whole recipe, and the batch size and the data where these are not the usual ones:
-    it means the same after params.yaml has changed. Its seconds are those of training alone. Rows
-    are added one by one: a search that is stopped goes on where it was. Searches that run at once
-    share the trials.
+    A row has the whole recipe, and the data where it is not the usual one: it means the same after
+    params.yaml has changed. Its seconds are those of training alone. Rows are added one by one: a
+    search that is stopped goes on where it was. Searches that run at once share the trials.
 
     Raises:
         PipelineError: search.yaml, trials.csv or the data is missing or not valid.
     """
-    batch_size = params.train.batch_size
     trials = list(_trials(load_yaml(SEARCH_FILE, Search)))
     loaded: tuple[object, Dataset] | None = None
     with open_trials() as rows:
@@ -89,15 +85,15 @@ def search(params: Params, threads: int) -> None:
             kind = (type(method), method.pixel_bits, method.pixel_gamma)
             if loaded is None:
                 loaded = kind, load_data(method)
-            unusual = _unusual(batch_size, loaded[1])
+            unusual = _unusual(loaded[1])
             recipe = _recipe(method, unusual)
             if not rows.claim((architecture, str(seed), recipe)):
                 continue
             if loaded[0] != kind:
                 loaded = kind, load_data(method)
-                if _unusual(batch_size, loaded[1]) != unusual:
+                if _unusual(loaded[1]) != unusual:
                     raise PipelineError("data/ has changed since the search began: run it again")
-            row = _trial(loaded[1], batch_size, architecture, method, seed, threads)
+            row = _trial(loaded[1], architecture, method, seed, threads)
             row |= {"question": question.question, "method": question.method, "recipe": recipe}
             shown = {**changes, **unusual}
             row["changes"] = " ".join(f"{name}={value}" for name, value in shown.items())
@@ -108,20 +104,17 @@ def search(params: Params, threads: int) -> None:
             )
 
 
-def _unusual(batch_size: int, data: Dataset) -> dict[str, Any]:
-    """Return what a row says beyond the recipe's keys: see USUAL_BATCH_SIZE."""
+def _unusual(data: Dataset) -> dict[str, Any]:
+    """Return what a row says beyond the recipe's keys: see USUAL_DATA."""
     digits = data.sha256[: len(USUAL_DATA)]
-    return {
-        **({"batch_size": batch_size} if batch_size != USUAL_BATCH_SIZE else {}),
-        **({"data": digits} if digits != USUAL_DATA else {}),
-    }
+    return {"data": digits} if digits != USUAL_DATA else {}
 
 
 def _trial(
-    data: Dataset, batch_size: int, architecture: str, method: Method, seed: int, threads: int
+    data: Dataset, architecture: str, method: Method, seed: int, threads: int
 ) -> dict[str, Any]:
     engine = create_engine(method, data.architecture(architecture), seed=seed, threads=threads)
-    seconds = train_fully(engine, data, method, batch_size, seed)
+    seconds = train_fully(engine, data, method, method.batch_size, seed)
     classes = len(data.class_names)
     training = evaluate(engine, data.train, classes)
     validation = evaluate(engine, data.read("validation"), classes)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -42,7 +43,8 @@ def render(
     comparisons: list[Comparison],
     results: Mapping[str, Result],
     trials: pd.DataFrame,
-    seconds: float,
+    compared: Mapping[str, Mapping[str, object]],
+    environments: Sequence[dict[str, Any]],
 ) -> str:
     """Return the whole of summary.md.
 
@@ -51,12 +53,10 @@ def render(
         comparisons: of `comparison.compare`.
         results: by variant.
         trials: of `trials.read_trials`.
-        seconds: that measuring the costs took.
+        compared: optimizers and techniques, of `optimizer_summary.describe_optimizers`.
+        environments: of what else was measured: the fields of `Machine`.
     """
-    machines = dict.fromkeys(
-        machine_in_words(result.environment.model_dump()) for result in results.values()
-    )
-    trained = sum(result.environment.seconds for result in results.values())
+    every = [*(result.environment.model_dump() for result in results.values()), *environments]
     return render_template(
         Path(__file__).with_name("summary.md.jinja"),
         {
@@ -70,8 +70,9 @@ def render(
             "table": markdown(_HEADERS, _rows(comparisons)),
             "trials": len(trials),
             "tried": markdown(_TRIED_HEADERS, _tried(trials)),
-            "machines": list(machines),
-            "minutes": (trained + seconds) / 60,
+            **compared,
+            "machines": list(dict.fromkeys(machine_in_words(each) for each in every)),
+            "minutes": sum(each["seconds"] for each in every) / 60,
             "no_difference": Verdict.NO_DIFFERENCE,
             "min_points": MIN_POINTS,
             "alike": ALIKE,

@@ -1,8 +1,8 @@
-"""The result in README.md: the first table of reports/summary.md, copied by `make readme`."""
+"""The result in README.md: the first tables of reports/summary.md, copied by `make readme`."""
 
 import posixpath
 import re
-from itertools import dropwhile, takewhile
+from itertools import islice
 from pathlib import Path
 
 from pipeline.common.atomic import write_text
@@ -12,25 +12,26 @@ from pipeline.config.paths import REPORTS
 README = Path("README.md")
 SUMMARY = REPORTS / "summary.md"
 BEGIN, END = "<!-- result: written by make readme -->", "<!-- end -->"
+# A line that ends in a colon, and a table.
+_TABLE = re.compile(r"^[^|\n]+:\n\n(?:\|.*\n)+", re.MULTILINE)
 # The target of a Markdown link, unless it is an address or a place in the same file.
 _RELATIVE_LINK = re.compile(r"(?<=\]\()(?!#|[a-z]+:)[^)\s]+")
 
 
-def first_table(document: str) -> str:
-    """Return the first Markdown table of `document`.
+def first_tables(document: str) -> str:
+    """Return the first two Markdown tables of `document`, each with the line that introduces it.
 
     Raises:
-        PipelineError: there is none.
+        PipelineError: there are not so many.
     """
-    rest = dropwhile(lambda line: not line.startswith("|"), document.splitlines())
-    table = "\n".join(takewhile(lambda line: line.startswith("|"), rest))
-    if not table:
-        raise PipelineError(f"{SUMMARY} has no table: run `dvc repro aggregate`")
-    return table
+    found = list(islice(_TABLE.finditer(document), 2))
+    if len(found) < 2:
+        raise PipelineError(f"{SUMMARY} has no two tables: run `dvc repro aggregate`")
+    return "\n\n".join(match[0].strip() for match in found)
 
 
 def with_result(readme: str, summary: str) -> str:
-    """Return the text of README.md with the first table of the summary between its markers.
+    """Return the text of README.md with the first tables of the summary between its markers.
 
     Links in the table are relative to reports/; in the result they are relative to README.md.
 
@@ -38,7 +39,7 @@ def with_result(readme: str, summary: str) -> str:
         PipelineError: the summary has no table, or the README does not have the markers once each.
     """
     table = _RELATIVE_LINK.sub(
-        lambda link: posixpath.normpath(f"{REPORTS.as_posix()}/{link[0]}"), first_table(summary)
+        lambda link: posixpath.normpath(f"{REPORTS.as_posix()}/{link[0]}"), first_tables(summary)
     )
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)

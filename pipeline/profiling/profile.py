@@ -43,12 +43,14 @@ def scaling(params: Params) -> None:
 def _measure_all(params: Params, place: str) -> None:
     dataset.check_present()
     started = time.monotonic()
-    points = plan(params, place)
+    groups = _taking_turns(plan(params, place), params)
     tables: dict[str, list[Row]] = {name: [] for name in SCHEMAS}
-    total = sum(_units(planned) for planned in points)
+    total = sum(_units(planned) for group in groups for planned in group)
     with progress(f"profile {place}", total) as advance:
-        for planned in points:
-            _measure(planned, params, tables, advance)
+        for group in groups:
+            _measure_times(group, params, tables, advance)
+            for planned in group:
+                _measure_memory(planned, params, tables, advance)
     folder = folder_of(place)
     with atomic_directory(folder) as temporary:
         for name, rows in tables.items():
@@ -59,27 +61,58 @@ def _measure_all(params: Params, place: str) -> None:
     echo(f"{folder}/ written")
 
 
+def _taking_turns(points: list[PlannedPoint], params: Params) -> list[list[PlannedPoint]]:
+    """Group the points: those of a group take turns, and their ratios can be paired by round.
+
+    An architecture's points at the batch sizes that methods train with are one group, because each
+    method is compared with float at its own.
+    """
+
+    def trained(planned: PlannedPoint) -> bool:
+        return planned.own and planned.point.batch_size in params.trained_batch_sizes
+
+    together = [planned for planned in points if trained(planned)]
+    others = [[planned] for planned in points if not trained(planned)]
+    return [together, *others] if together else others
+
+
 def _units(planned: PlannedPoint) -> int:
     return len(planned.methods) * (planned.rounds + MEMORY_ROUNDS + planned.own)
 
 
-def _measure(
-    planned: PlannedPoint, params: Params, tables: dict[str, list[Row]], advance: Advance
-) -> None:
+def _case(planned: PlannedPoint, method: str, params: Params) -> Case:
     point = planned.point
-    cases = {
-        name: Case(params.methods[name], point.architecture, point.batch_size, point.threads)
-        for name in planned.methods
-    }
-    keys = {
+    return Case(params.methods[method], point.architecture, point.batch_size, point.threads)
+
+
+def _keys(planned: PlannedPoint, method: str) -> Row:
+    point = planned.point
+    return {
         "architecture": point.architecture,
         "batch_size": point.batch_size,
         "threads": point.threads,
+        "method": method,
     }
-    where = f"{point.architecture}, batch {point.batch_size}, threads {point.threads}"
+
+
+def _where(planned: PlannedPoint) -> str:
+    point = planned.point
+    return f"{point.architecture}, batch {point.batch_size}, threads {point.threads}"
+
+
+def _measure_times(
+    group: list[PlannedPoint], params: Params, tables: dict[str, list[Row]], advance: Advance
+) -> None:
+    measured = {
+        method if len(group) == 1 else f"{method} ({planned.point.batch_size})": (planned, method)
+        for planned in group
+        for method in planned.methods
+    }
+    cases = {name: _case(*each, params) for name, each in measured.items()}
 
     def add_sample(number: int, name: str, sample: Sample) -> None:
-        row = {**keys, "method": name, "round": number}
+        planned, method = measured[name]
+        row = {**_keys(planned, method), "round": number}
         tables["measurements"].append(
             {
                 **row,
@@ -91,27 +124,30 @@ def _measure(
             {**row, "phase": phase, "seconds": seconds}
             for phase, seconds in sample.phase_seconds.items()
         ]
-        advance(f"{where}, {name}: {sample.epoch_seconds:.3f} s per epoch")
+        advance(f"{_where(planned)}, {method}: {sample.epoch_seconds:.3f} s per epoch")
 
-    take_turns(cases, planned.rounds, params.profile.seconds, params.data, add_sample)
-    for name, case in cases.items():
+    take_turns(cases, group[0].rounds, params.profile.seconds, params.data, add_sample)
+
+
+def _measure_memory(
+    planned: PlannedPoint, params: Params, tables: dict[str, list[Row]], advance: Advance
+) -> None:
+    for method in planned.methods:
+        case, keys = _case(planned, method, params), _keys(planned, method)
         for number in range(1, MEMORY_ROUNDS + 1):
-            memory = sample_memory(name, case, params.data)
+            memory = sample_memory(method, case, params.data)
             mib = memory.peak / MIB
-            tables["training_memory"].append(
-                {**keys, "method": name, "round": number, "training_memory_mib": mib}
-            )
-            advance(f"{where}, {name}: {mib:.1f} MiB to train")
+            tables["training_memory"].append({**keys, "round": number, "training_memory_mib": mib})
+            advance(f"{_where(planned)}, {method}: {mib:.1f} MiB to train")
         tables["memory_breakdown"] += [
-            {**keys, "method": name, "kind": kind, "bytes": size}
-            for kind, size in memory.breakdown.items()
+            {**keys, "kind": kind, "bytes": size} for kind, size in memory.breakdown.items()
         ]
         if planned.own:
             curve = memory_curve(
-                name, case, params.profile.seconds, params.profile.sample_seconds, params.data
+                method, case, params.profile.seconds, params.profile.sample_seconds, params.data
             )
             tables["memory_curve"] += [
-                {**keys, "method": name, "seconds": seconds, "process_memory_mib": memory_mib}
+                {**keys, "seconds": seconds, "process_memory_mib": memory_mib}
                 for seconds, memory_mib in curve
             ]
-            advance(f"{where}, {name}: {len(curve)} samples of memory over time")
+            advance(f"{_where(planned)}, {method}: {len(curve)} samples of memory over time")

@@ -76,11 +76,11 @@ def _train_to(
     test: Part,
 ) -> tuple[int, float]:
     """Return the steps until `target` is reached, or all of them, and the test accuracy then."""
-    threads, batch_size = params.train.threads, params.train.batch_size
+    threads = params.train.threads
     engine = create_engine(method, data.architecture(architecture), seed=seed, threads=threads)
     steps, accuracy = 0, 0.0
     for epoch in range(method.epochs):
-        batches = epoch_steps(engine, data.train, method, batch_size, seed, epoch)
+        batches = epoch_steps(engine, data.train, method, method.batch_size, seed, epoch)
         while taken := sum(1 for _ in zip(range(EVERY), batches, strict=False)):
             steps += taken
             accuracy = evaluate(engine, test, data.classes).accuracy

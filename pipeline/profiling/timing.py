@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-# OpenMP's threads spin for a while after their work, and are asleep after so many seconds.
+# Torch's threads spin for a while after their work, and are asleep after so many seconds.
 _SPIN_SECONDS = 0.02
 
 

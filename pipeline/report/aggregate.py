@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline.artifacts import inference as inference_files
 from pipeline.artifacts.environment import read_environment
+from pipeline.artifacts.frontier import read_points_table, read_records_table
 from pipeline.artifacts.kernels import read_kernels
 from pipeline.artifacts.profile import Profile, read_profile
 from pipeline.artifacts.run_files import is_at_chance
@@ -54,9 +55,9 @@ def make_report(params: Params) -> Report:
     """Read every run and profile that `params` names, and compute all tables.
 
     Raises:
-        PipelineError: a run or a profile is missing, damaged or does not belong.
+        PipelineError: a run, a profile or the frontier is missing, damaged or does not belong.
     """
-    batch_size, threads = params.train.batch_size, params.train.threads
+    threads = params.train.threads
     study_batch = claims.study_batch(params.profiled_batch_sizes)
     runs = read_runs(params)
     profile = read_profile(params)
@@ -66,7 +67,9 @@ def make_report(params: Params) -> Report:
     steps_to_study = read_study(params)
 
     costs = tables.costs_table(measured["measurements"], measured["training_memory"])
-    own_costs = tables.at_point(costs, batch_size, threads)
+    own_costs = tables.own_costs_table(
+        measured["measurements"], measured["training_memory"], params
+    )
     per_run = tables.runs_table(runs)
     accuracy = tables.accuracy_table(per_run, own_costs)
     curves = tables.learning_curves(runs, own_costs)
@@ -83,6 +86,7 @@ def make_report(params: Params) -> Report:
             "measurements": measured["measurements"],
             "training_memory": measured["training_memory"],
             "costs": costs,
+            "own_costs": own_costs,
             "axes": tables.axes_table(params),
             "phases": tables.phases_table(_own_points(measured["phases"], params)),
             "memory_breakdown": tables.memory_breakdown_table(
@@ -101,8 +105,10 @@ def make_report(params: Params) -> Report:
                 accuracy, tables.at_point(costs, study_batch, threads)
             ),
             "time_to_study": claims.time_to_study_table(
-                steps_to_study, own_costs, params.data.train_images // batch_size
+                steps_to_study, own_costs, params.data.train_images
             ),
+            "frontier": read_points_table(),
+            "equal_accuracy": read_records_table(),
             "targets": targets_table(
                 {
                     "kernels": kernels,
@@ -168,8 +174,9 @@ def _stage_seconds(
 def metrics(report: Report) -> dict[str, dict[str, dict[str, float]]]:
     """Return the figures that `dvc metrics show` prints: architecture -> method -> figure.
 
-    Accuracies are in percent, costs at the batch size that training uses, seconds to train those
-    of all epochs. Ratios to float, paired within rounds, stand with every method but float itself.
+    Accuracies are in percent, costs at the batch size that the method trains with, seconds to train
+    those of all epochs. Ratios to float, paired within rounds, stand with every method but float
+    itself.
     """
     result: dict[str, dict[str, dict[str, float]]] = {}
     costs = report.own_costs
@@ -181,7 +188,7 @@ def metrics(report: Report) -> dict[str, dict[str, dict[str, float]]]:
             figures[name] = round(cost[name], 4)
             if method != BASELINE:
                 short = name.removesuffix("_seconds").removesuffix("_mib")
-                figures[f"{short}_ratio"] = round(cost[f"{name}_ratio"], 4)
+                figures[f"{short}_ratio"] = round(cost[f"{name}_own_ratio"], 4)
         result.setdefault(architecture, {})[method] = figures
     for _, row in report.tables["latency"].iterrows():
         figures = result[row["architecture"]][row["method"]]

@@ -71,7 +71,7 @@ def published_table(accuracy: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame
 
     Returns:
         A row per run: what the study printed with the prefix study_ (percent, seconds, MB of the
-        process), and ours. Seconds to train are those of all epochs at training's own batch size.
+        process), and ours. Seconds to train are those of all epochs at the method's own batch size.
     """
     published = load_published()
     ours = accuracy.merge(costs, on=["architecture", "method"])
@@ -94,7 +94,7 @@ def published_table(accuracy: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame
 
 
 def time_to_study_table(
-    steps_taken: pd.DataFrame, own_costs: pd.DataFrame, steps_per_epoch: int
+    steps_taken: pd.DataFrame, own_costs: pd.DataFrame, train_images: int
 ) -> pd.DataFrame:
     """Set the seconds to the study's test accuracy beside the study's own.
 
@@ -102,8 +102,8 @@ def time_to_study_table(
 
     Args:
         steps_taken: a row per run of `study`, with the steps, and whether the target was reached.
-        own_costs: the costs at training's own batch size and threads.
-        steps_per_epoch: at training's own batch size.
+        own_costs: see `pipeline.report.tables.own_costs_table`.
+        train_images: of which an epoch's steps see each once.
 
     Returns:
         A row per architecture and method: target (percent), study_seconds of its whole training,
@@ -113,12 +113,13 @@ def time_to_study_table(
     published = load_published()
     columns = ["architecture", "method", "target", "study_seconds", "seconds", "seconds_min"]
     columns += ["seconds_max", "steps", "seeds_reached", "seeds"]
-    per_epoch = own_costs.set_index(["architecture", "method"])["epoch_seconds"]
+    per_case = own_costs.set_index(["architecture", "method"])
+    per_step = per_case["epoch_seconds"] / (train_images // per_case["batch_size"])
     rows = []
     for keys, group in steps_taken.groupby(["architecture", "method"], sort=False):
         architecture, method = map(str, keys)
         steps = group[group["reached"]]["steps"]
-        seconds = steps * (per_epoch[architecture, method] / steps_per_epoch)
+        seconds = steps * per_step[architecture, method]
         rows.append(
             {
                 "architecture": architecture,

@@ -8,7 +8,11 @@ import pandas as pd
 from pipeline.config.names import BASELINE
 from pipeline.config.params import Params
 from pipeline.report.claims import study_batch
+from pipeline.report.equal_accuracy import Pair, pairs
 from pipeline.report.tables import at_point, scaling_points
+
+# How many accuracies the opening shows.
+SHOWN_TARGETS = 3
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ class Report:
 
     @property
     def own_costs(self) -> pd.DataFrame:
-        """The costs at training's own batch size, a row per architecture and method."""
-        return self.costs_at(self.params.train.batch_size)
+        """A row per architecture and method: see `pipeline.report.tables.own_costs_table`."""
+        return self.tables["own_costs"]
 
     @property
     def scaling_points(self) -> pd.DataFrame:
@@ -51,9 +55,26 @@ class Report:
         return scaling_points(self.tables["axes"], self.tables["costs"], methods)
 
     @property
+    def records_threads(self) -> int:
+        """The number of threads with which the records of accuracy are shown: the most."""
+        return int(self.tables["equal_accuracy"]["threads"].max())
+
+    @property
+    def record_pairs(self) -> list[Pair]:
+        """The records of the highest accuracies: see `pipeline.report.equal_accuracy.pairs`."""
+        records = self.tables["equal_accuracy"]
+        targets = sorted(records["target"].unique())[-SHOWN_TARGETS:]
+        return pairs(records, targets, self.records_threads)
+
+    @property
     def study_batch(self) -> int:
         """The batch size at which the study's claims are compared."""
         return study_batch(self.params.profiled_batch_sizes)
+
+    def trained_at(self, batch_size: int) -> list[str]:
+        """Return the methods whose recipes train at a batch size."""
+        methods = self.params.methods.items()
+        return [name for name, method in methods if method.batch_size == batch_size]
 
     def costs_at(self, batch_size: int) -> pd.DataFrame:
         """Return the costs of the architectures at a batch size, with training's threads."""

@@ -43,7 +43,7 @@ def accuracy_table(runs: pd.DataFrame, own_costs: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         runs: see `runs_table`.
-        own_costs: the costs at training's own batch size and threads.
+        own_costs: see `own_costs_table`.
     """
     aggregated = runs.groupby(["architecture", "method"], sort=False).agg(
         test_accuracy=("test_accuracy", "mean"),
@@ -61,7 +61,7 @@ def accuracy_table(runs: pd.DataFrame, own_costs: pd.DataFrame) -> pd.DataFrame:
     baseline = table[table["method"] == BASELINE].set_index("architecture")["epochs"]
     longer = table["epochs"] / table["architecture"].map(baseline)
     for end in ENDS:
-        table[f"train_ratio{end}"] = longer * per_epoch[f"epoch_seconds_ratio{end}"]
+        table[f"train_ratio{end}"] = longer * per_epoch[f"epoch_seconds_own_ratio{end}"]
     return table
 
 
@@ -72,7 +72,7 @@ def learning_curves(runs: Sequence[Run], own_costs: pd.DataFrame) -> pd.DataFram
 
     Args:
         runs: those of all architectures, methods and seeds.
-        own_costs: the costs at training's own batch size and threads.
+        own_costs: see `own_costs_table`.
     """
     per_epoch = own_costs.set_index(["architecture", "method"])["epoch_seconds"]
     parts = []
@@ -148,14 +148,61 @@ def costs_table(measurements: pd.DataFrame, training_memory: pd.DataFrame) -> pd
     for point, group in measurements.groupby(POINT, sort=False):
         sources = dict.fromkeys(COSTS, group) | {"training_memory_mib": memory[point]}
         for method in group["method"].unique():
-            row = {**dict(zip(POINT, point, strict=True)), "method": method}
-            for cost, source in sources.items():
-                values = paired_values(source, method, cost)
-                row[cost] = float(np.median(values))
-                ratio = paired_ratio(values, paired_values(source, BASELINE, cost))
-                row |= estimate_columns(f"{cost}_ratio", ratio)
-            rows.append(row)
+            keys = {**dict(zip(POINT, point, strict=True)), "method": method}
+            rows.append(keys | _costs(sources, sources, method, "ratio"))
     return pd.DataFrame(rows)
+
+
+def own_costs_table(
+    measurements: pd.DataFrame, training_memory: pd.DataFrame, params: Params
+) -> pd.DataFrame:
+    """Return the costs of every architecture and method as it is trained: at its own batch size.
+
+    A row per architecture and method, with the costs of `costs_table`. COST_own_ratio is that to
+    float at float's own batch size, paired within rounds, in which all of them took turns.
+
+    Args:
+        measurements: see `costs_table`.
+        training_memory: see `costs_table`.
+        params: those that all was measured with.
+    """
+    rows = []
+    threads = params.train.threads
+    for architecture in params.architectures:
+
+        def own(method: str, architecture: str = architecture) -> dict[str, pd.DataFrame]:
+            batch_size = params.methods[method].batch_size
+            times, memory = (
+                at_point(table[table["architecture"] == architecture], batch_size, threads)
+                for table in (measurements, training_memory)
+            )
+            return dict.fromkeys(COSTS, times) | {"training_memory_mib": memory}
+
+        for name, method in params.methods.items():
+            keys = {
+                "architecture": architecture,
+                "batch_size": method.batch_size,
+                "threads": threads,
+                "method": name,
+            }
+            rows.append(keys | _costs(own(name), own(BASELINE), name, "own_ratio"))
+    return pd.DataFrame(rows)
+
+
+def _costs(
+    sources: dict[str, pd.DataFrame],
+    baselines: dict[str, pd.DataFrame],
+    method: str,
+    ratio_name: str,
+) -> dict[str, float]:
+    """Return a method's costs and their ratios to float, each from the table of its cost."""
+    row: dict[str, float] = {}
+    for cost, source in sources.items():
+        values = paired_values(source, method, cost)
+        row[cost] = float(np.median(values))
+        ratio = paired_ratio(values, paired_values(baselines[cost], BASELINE, cost))
+        row |= estimate_columns(f"{cost}_{ratio_name}", ratio)
+    return row
 
 
 def axes_table(params: Params) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""dvc.yaml and ablation/dvc.yaml name the packages that each stage runs."""
+"""Each dvc.yaml names the packages that its stages run."""
 
 import ast
 import re
@@ -18,11 +18,16 @@ def read_stages(path: str) -> dict[str, Any]:
     return stages
 
 
-ABLATION = {
-    f"ablation-{name}": stage.get("do", stage)
-    for name, stage in read_stages("ablation/dvc.yaml").items()
+BESIDE = {
+    f"{folder}-{name}": stage.get("do", stage)
+    for folder, path in (
+        ("ablation", "ablation/dvc.yaml"),
+        ("frontier", "frontier/dvc.yaml"),
+        ("peers", "frontier/peers/dvc.yaml"),
+    )
+    for name, stage in read_stages(path).items()
 }
-STAGES = read_stages("dvc.yaml") | ABLATION
+STAGES = read_stages("dvc.yaml") | BESIDE
 # By stage, the modules that its command and the processes that this starts begin with.
 MODULES = {
     "fetch": ["fetch.sources", "fetch.store"],
@@ -39,7 +44,21 @@ MODULES = {
     "ablation-torch": ["ablation.train", "engines.torch.engine"],
     "ablation-packed": ["ablation.train", "engines.packed.engine"],
     "ablation-costs": ["ablation.costs", "engines.torch.engine", "engines.packed.engine"],
+    "ablation-optimizers": ["ablation.optimizer_trials"],
+    "ablation-techniques": ["ablation.optimizer_trials"],
     "ablation-report": ["ablation.report"],
+    **{
+        f"frontier-{name}": [
+            f"frontier.{'search' if name == 'trials' else name}",
+            *("engines.torch.engine", "engines.packed.engine"),
+            *(["inference.latency"] if name in ("points", "records") else []),
+        ]
+        for name in ("trials", "costs", "points", "records")
+    },
+    "frontier-report": ["frontier.report"],
+    "peers-accuracy": ["frontier.peers.accuracy"],
+    "peers-costs": ["frontier.peers.costs", "engines.torch.engine", "engines.packed.engine"],
+    "peers-table": ["frontier.peers.table"],
 }
 # What these say, name or check changes no result, in any stage.
 HARMLESS = ("pipeline/common", "pipeline/config/paths.py", "pipeline/config/names.py")
@@ -67,6 +86,15 @@ MORE_HARMLESS = {
         for engine in ("torch", "packed")
     },
     "ablation-costs": [ARTIFACTS],
+    **{
+        f"ablation-{name}": [ARTIFACTS, "pipeline/profiling/fresh_process.py"]
+        for name in ("optimizers", "techniques")
+    },
+    **{f"frontier-{name}": [ARTIFACTS] for name in ("trials", "costs", "points", "records")},
+    "peers-accuracy": [
+        *(ARTIFACTS, "pipeline/config/recipes.py", "pipeline/frontier/peers/results.py"),
+    ],
+    "peers-costs": [ARTIFACTS, "pipeline/frontier/peers/results.py"],
 }
 
 

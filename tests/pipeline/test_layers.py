@@ -11,7 +11,7 @@ PIPELINE = ROOT / "pipeline"
 # From the bottom up. `report` lies below all that measures: it reads files only.
 LAYERS = (
     *("common", "config", "artifacts", "report", "data", "fetch", "engines"),
-    *("training", "profiling", "inference", "ablation", "ops", "cli"),
+    *("training", "profiling", "inference", "ablation", "frontier", "ops", "cli"),
 )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import PipelineError
-from pipeline.ops.readme import BEGIN, END, README, SUMMARY, first_table, with_result
+from pipeline.ops.readme import BEGIN, END, README, SUMMARY, first_tables, with_result
 from tests.conftest import ROOT
 
 MAX_LINES = 150
@@ -58,23 +58,23 @@ def test_a_path_in_the_text_is_there(document: Path) -> None:
         assert (ROOT / path).exists(), path
 
 
-def test_only_the_first_table_is_copied_with_links_from_the_readme() -> None:
+def test_only_the_first_tables_are_copied_with_links_from_the_readme() -> None:
     summary = (
-        "# Title\n\nText [a](tables/a.csv).\n\n| a | b |\n|---|---|\n"
+        "# Title\n\nFirst:\n\n| a | b |\n|---|---|\n"
         "| [costs](tables/costs.csv) | [p](../params.yaml) [x](https://x.org) [y](#y) |\n\n"
-        "| second |\n"
+        "Text [a](tables/a.csv).\n\nSecond:\n\n| c |\n\nThird:\n\n| third |\n"
     )
     readme = f"before\n{BEGIN}\nold\n{END}\nafter\n"
     assert with_result(readme, summary) == (
-        f"before\n{BEGIN}\n\n| a | b |\n|---|---|\n"
+        f"before\n{BEGIN}\n\nFirst:\n\n| a | b |\n|---|---|\n"
         "| [costs](reports/tables/costs.csv) | [p](params.yaml) [x](https://x.org) [y](#y) |\n\n"
-        f"{END}\nafter\n"
+        f"Second:\n\n| c |\n\n{END}\nafter\n"
     )
 
 
 def test_what_cannot_be_copied_is_an_error() -> None:
-    with pytest.raises(PipelineError, match="has no table"):
-        first_table("# Title\n")
+    with pytest.raises(PipelineError, match="has no two tables"):
+        first_tables("# Title\n\nOne:\n\n| a |\n")
     for readme in ("", END + BEGIN, BEGIN, BEGIN + END + BEGIN + END):
         with pytest.raises(PipelineError, match="once each"):
-            with_result(readme, "| a |\n")
+            with_result(readme, "One:\n\n| a |\n\nTwo:\n\n| b |\n")

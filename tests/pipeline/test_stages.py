@@ -495,7 +495,7 @@ def test_bad_input_is_one_message_and_a_status(
     assert errors.startswith("error: ")
     assert expected in errors
     assert "Traceback" not in errors
-    assert sorted(p.name for p in project.iterdir()) == ["idx", "params.yaml"]
+    assert sorted(p.name for p in project.iterdir()) == ["frontier", "idx", "params.yaml"]
 
 
 def test_a_stage_without_params(project: Path) -> None:

@@ -20,6 +20,13 @@ class Caption:
 
 
 CAPTIONS = {
+    "frontier": Caption(
+        "Test accuracy against seconds of training, training memory, model size and latency",
+        "Test accuracy, the mean over seeds, against what a network costs. Up and to the left is "
+        "better. A dot is a network of one width, batch size and number of epochs. A line joins "
+        "those that no other of the method beats, by validation accuracy; hollow dots lie behind. "
+        "The dashed line is float's file in int8, at the accuracy of float32.",
+    ),
     "costs": Caption(
         "Time, memory, accuracy and model size by method",
         "Seconds per epoch, training memory and process memory at each batch size, then test "

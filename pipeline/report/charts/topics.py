@@ -3,6 +3,7 @@
 from pipeline.report.charts import (
     confusion,
     costs,
+    frontier,
     inference,
     learning_curves,
     memory_breakdown,
@@ -15,6 +16,7 @@ from pipeline.report.charts import (
 from pipeline.report.charts.topic import Topic
 
 TOPICS: dict[str, Topic] = {
+    "frontier": frontier.TOPIC,
     "costs": costs.TOPIC,
     "tradeoff": tradeoff.TOPIC,
     "phases": phases.TOPIC,

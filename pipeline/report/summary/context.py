@@ -7,6 +7,7 @@ import pandas as pd
 from pipeline.config.names import BASELINE, NUMKONG, PACKED, PASSES
 from pipeline.config.published import load_published
 from pipeline.report.claims import LEAST_SAVED
+from pipeline.report.equal_accuracy import Column
 from pipeline.report.report import Report, accuracy_lost
 from pipeline.report.statistics import read_estimate
 from pipeline.report.summary.machine import machine_in_words
@@ -23,6 +24,7 @@ def summary_context(report: Report) -> dict[str, Any]:
     simulated = [name for name, method in groups.torch.items() if method.weights != "float32"]
     return {
         "fastest_float": _fastest_float(report),
+        "equal_accuracy": _equal_accuracy(report),
         "packed": _training(report, list(groups.packed)),
         "whole_trainings": _whole_trainings(report),
         "simulated": _training(report, simulated) if simulated else None,
@@ -64,13 +66,13 @@ def cases_of_speed(cases: pd.DataFrame) -> Cases:
 
 
 def _training(report: Report, methods: list[str]) -> dict[str, Any]:
-    """Return what training by some methods saved, and what it lost, at training's batch size."""
+    """Return what training by some methods saved, and what it lost, at the recipes' batch sizes."""
     costs = report.own_costs
     cases = costs[costs["method"].isin(methods)]
     return {
         "methods": methods,
         **{
-            name: cases_of_cost(cases, cost, f"{cost}_ratio")
+            name: cases_of_cost(cases, cost, f"{cost}_own_ratio")
             for name, cost in (("time", "epoch_seconds"), ("memory", "training_memory_mib"))
         },
         "points": [
@@ -78,6 +80,25 @@ def _training(report: Report, methods: list[str]) -> dict[str, Any]:
             for architecture in report.params.architectures
             for method in methods
         ],
+    }
+
+
+def _equal_accuracy(report: Report) -> dict[str, Any]:
+    """Return what the cheapest network in bits costs beside float's of the same accuracy."""
+    both = [pair for pair in report.record_pairs if not (pair.baseline.empty or pair.packed.empty)]
+    shown = {
+        "time": Column("", "seconds", 0, report.records_threads),
+        "memory": Column("", "training_memory_mib", 0),
+        "file": Column("", "model_kib", 0),
+    }
+    return {
+        "targets": [f"{pair.target:g}" for pair in both],
+        **{
+            name: cases_of_cost(
+                pd.DataFrame([column.of(pair.packed) for pair in both]), column.cost, "ratio"
+            )
+            for name, column in shown.items()
+        },
     }
 
 

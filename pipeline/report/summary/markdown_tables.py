@@ -7,6 +7,8 @@ import pandas as pd
 
 from pipeline.config.names import BASELINE, NUMKONG, PACKED, TORCH
 from pipeline.report.columns import POINT
+from pipeline.report.equal_accuracy import columns
+from pipeline.report.equal_accuracy import table as pairs_table
 from pipeline.report.markdown import markdown
 from pipeline.report.report import Report, accuracy_lost, find_row
 from pipeline.report.statistics import Estimate, read_estimate
@@ -45,10 +47,11 @@ def opening(report: Report) -> str:
                 row["architecture"],
                 row["method"],
                 f"{row['test_accuracy']:.2f} ({gained:+.2f})",
-                _beside(cost, "epoch_seconds", 3),
+                f"{cost['batch_size']:,}",
+                _beside(cost, "epoch_seconds", 3, "epoch_seconds_own_ratio"),
                 _beside(row, "train_seconds", 1, "train_ratio"),
-                _beside(cost, "training_memory_mib", 1),
-                _beside(cost, "process_memory_mib", 0),
+                _beside(cost, "training_memory_mib", 1, "training_memory_mib_own_ratio"),
+                _beside(cost, "process_memory_mib", 0, "process_memory_mib_own_ratio"),
                 f"{row['model_kib']:,.0f} ({of_file:.2f}×)",
                 "-" if own.empty else _beside(own.iloc[0], "latency_us", 1, "latency_ratio"),
             ]
@@ -58,11 +61,18 @@ def opening(report: Report) -> str:
             rows[-1] = [cell.partition(" (")[0] for cell in rows[-1]]
     return markdown(
         [
-            *("network", "method", "test accuracy, %", "s per epoch", "s to train"),
+            *("network", "method", "test accuracy, %", "batch", "s per epoch", "s to train"),
             *("training memory, MiB", "process memory, MiB", "model file, KiB", "latency, µs"),
         ],
         rows,
     )
+
+
+def equal_accuracy(report: Report) -> str:
+    """Return float's record beside the cheapest in bits, for each of the highest accuracies."""
+    images = report.tables["equal_accuracy"]["images"].dropna().unique()
+    shown = columns([report.records_threads], sorted(int(count) for count in images))
+    return pairs_table(report.record_pairs, shown)
 
 
 def accuracy(report: Report, architecture: str) -> str:

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from pipeline.ablation.comparison import Comparison, Outcome
 from pipeline.ablation.costs import measure_costs
+from pipeline.ablation.optimizer_plan import load_optimizers
 from pipeline.ablation.plan import PLAN_FILE, load_plan
 from pipeline.ablation.report import FOLDER, report
 from pipeline.ablation.results import COSTS, RESULTS, Run, VariantCosts, compared_on, provenance
@@ -32,6 +33,7 @@ from pipeline.report.statistics import Estimate
 from pipeline.training.train import train
 from pipeline.training.trials import Trial, train_trial
 from tests.conftest import ROOT
+from tests.unit.ablation.optimizer_project import write_optimizers, write_optimizers_plan
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -83,6 +85,7 @@ def fetched(params: Params) -> Params:
     store(sources.find(params.data, lambda _: None), params.data)
     write_plan()
     write_trials()
+    write_optimizers_plan()
     return params
 
 
@@ -118,6 +121,7 @@ def write_results(params: Params, accuracies: dict[str, list[float]]) -> None:
         content = {**provenance(training, params), "environment": environment, "runs": runs}
         (RESULTS / f"{variant}.json").write_text(json.dumps(content))
     write_costs(environment)
+    write_optimizers(params)
 
 
 def write_costs(environment: dict[str, object]) -> None:
@@ -496,3 +500,4 @@ def test_a_training_in_bits_imports_no_torch(fetched: Params, tmp_path: Path) ->
 def test_the_projects_own_plan_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert load_plan(load_params()).trainings
+    assert load_optimizers(load_params()).file.optimizers

@@ -11,7 +11,6 @@ from ruamel.yaml import YAML
 
 from pipeline.ablation.search import (
     SEARCH_FILE,
-    USUAL_BATCH_SIZE,
     USUAL_DATA,
     Search,
     _recipe,
@@ -21,7 +20,7 @@ from pipeline.ablation.search import (
 )
 from pipeline.ablation.trials import read_trials
 from pipeline.common.errors import PipelineError
-from pipeline.config.params import Params, load_params
+from pipeline.config.params import PackedMethod, Params
 from pipeline.config.paths import TRIALS
 from pipeline.config.recipes import load_yaml
 from pipeline.data import dataset
@@ -49,6 +48,8 @@ def ask(**changes: object) -> None:
     """Write search.yaml with one question, of the recipes of the project's params.yaml."""
     yaml = YAML()
     methods = yaml.load((ROOT / "params.yaml").read_text())["methods"]
+    for recipe in [*methods["torch"].values(), *methods["packed"].values()]:
+        recipe["batch_size"] = 10
     Path("ablation").mkdir(exist_ok=True)
     with Path("ablation/search.yaml").open("w") as file:
         yaml.dump({"methods": methods, "questions": [QUESTION | changes]}, file)
@@ -56,7 +57,7 @@ def ask(**changes: object) -> None:
 
 def test_every_combination_is_tried_once(fetched: Params) -> None:
     ask()
-    search(fetched, 1)
+    search(1)
     first = TRIALS.read_text()
     trials = pd.read_csv(TRIALS)
     assert len(trials) == 8
@@ -65,33 +66,34 @@ def test_every_combination_is_tried_once(fetched: Params) -> None:
     assert trials["changes"][0].startswith("epochs=2 learning_rate=0.01 pixel_gamma=1 ")
     assert trials["validation_accuracy"].between(0, 100).all()
     assert "test" not in first.splitlines()[0]
-    search(fetched, 1)
+    search(1)
     assert TRIALS.read_text() == first
     ask(seeds=[1, 2, 3])
-    search(fetched, 1)
+    search(1)
     assert TRIALS.read_text().startswith(first)
     assert len(pd.read_csv(TRIALS)) == 12
 
 
 def test_a_trial_does_not_depend_on_the_threads(fetched: Params) -> None:
     ask(seeds=[1])
-    search(fetched, 1)
+    search(1)
     one = pd.read_csv(TRIALS).drop(columns="seconds")
     TRIALS.unlink()
-    search(fetched, 2)
+    search(2)
     pd.testing.assert_frame_equal(pd.read_csv(TRIALS).drop(columns="seconds"), one)
 
 
 def test_another_batch_size_or_other_data_is_another_trial(fetched: Params) -> None:
     ask(seeds=[1], vary={})
-    search(fetched, 1)
-    train = fetched.train.model_copy(update={"batch_size": 20})
-    search(fetched.model_copy(update={"train": train}), 1)
+    search(1)
+    ask(seeds=[1], vary={}, set={"epochs": 2, "batch_size": 20})
+    search(1)
+    ask(seeds=[1], vary={})
     store(
         sources.find(fetched.data, lambda _: None),
         fetched.data.model_copy(update={"split_seed": 1}),
     )
-    search(fetched, 1)
+    search(1)
     trials = pd.read_csv(TRIALS)
     recipes = [json.loads(recipe) for recipe in trials["recipe"]]
     assert [recipe["batch_size"] for recipe in recipes] == [10, 20, 10]
@@ -101,13 +103,14 @@ def test_another_batch_size_or_other_data_is_another_trial(fetched: Params) -> N
     assert trials["changes"].nunique() == 3
 
 
-def test_the_committed_rows_are_of_the_usual_batch_size() -> None:
-    assert load_params(ROOT / "params.yaml").train.batch_size == USUAL_BATCH_SIZE
+def test_rows_that_name_no_batch_size_are_of_100_images() -> None:
+    """The committed rows rely on it: see `search._recipe`."""
+    assert PackedMethod.model_fields["batch_size"].default == 100
 
 
 def test_what_is_usual_is_not_said(fetched: Params) -> None:
     data = replace(dataset.load(), sha256=USUAL_DATA + "0")
-    assert _unusual(USUAL_BATCH_SIZE, data) == {}
+    assert _unusual(data) == {}
 
 
 def test_a_committed_trial_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +139,7 @@ def test_searches_at_once_share_the_trials(fetched: Params) -> None:
 
 def test_a_full_disk_leaves_the_rows_as_they_were(fetched: Params) -> None:
     ask(seeds=[1], vary={})
-    search(fetched, 1)
+    search(1)
     before = TRIALS.read_text()
     ask(seeds=[2], vary={})
     script = (
@@ -170,11 +173,11 @@ def test_damaged_rows_are_one_message(
     fetched: Params, damage: Callable[[str], str], message: str
 ) -> None:
     ask(seeds=[1], vary={})
-    search(fetched, 1)
+    search(1)
     TRIALS.write_text(damage(TRIALS.read_text()))
     before = TRIALS.read_text()
     with pytest.raises(PipelineError, match=rf"trials\.csv.*({message}).*from git"):
-        search(fetched, 1)
+        search(1)
     assert TRIALS.read_text() == before
 
 
@@ -193,13 +196,13 @@ def test_a_wrong_question_is_named_before_anything_runs(
 ) -> None:
     ask(**changes)
     with pytest.raises(PipelineError, match=message):
-        search(fetched, 1)
+        search(1)
     assert not TRIALS.exists()
 
 
 def test_no_search_file(project: Path) -> None:
     with pytest.raises(PipelineError, match=r"cannot read ablation/search\.yaml"):
-        search(load_params(), 1)
+        search(1)
 
 
 def test_the_projects_own_search_is_valid() -> None:

@@ -34,9 +34,12 @@ def test_every_network_trains_until_it_is_as_good(measured: pd.DataFrame) -> Non
     reached = measured[measured["reached"]]
     assert set(reached["architecture"]) == {"mlp-8"}
     assert (reached["test_accuracy"] >= 40).all()
-    # An epoch has 6 steps: there is a look after each epoch, though that is less than EVERY.
-    assert (reached["steps"] % 6 == 0).all()
-    last = {name: 6 * method.epochs for name, method in params.methods.items()}
+    # There is a look after each epoch, though it has fewer steps than EVERY.
+    steps = {name: 60 // method.batch_size for name, method in params.methods.items()}
+    assert steps["float"] == 6
+    assert steps["stochastic"] == 3
+    assert (reached["steps"] % reached["method"].map(steps) == 0).all()
+    last = {name: steps[name] * method.epochs for name, method in params.methods.items()}
     never = measured[measured["architecture"] == "mlp-8-5"]
     assert not never["reached"].any()
     assert list(never["steps"]) == [last[name] for name in never["method"]]

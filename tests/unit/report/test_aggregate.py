@@ -27,16 +27,6 @@ def table(name: str) -> pd.DataFrame:
     return pd.read_csv(TABLES / f"{name}.csv")
 
 
-def own_costs(params: Params) -> pd.DataFrame:
-    """Return the costs at training's own batch size and threads."""
-    costs = table("costs")
-    return costs[
-        costs["architecture"].isin(params.architectures)
-        & (costs["batch_size"] == params.train.batch_size)
-        & (costs["threads"] == params.train.threads)
-    ]
-
-
 def sentences(document: str) -> list[str]:
     """Return the sentences of prose: no tables, headings, figures or links' targets."""
     document = document.partition("## Tables")[0]
@@ -88,7 +78,7 @@ def test_a_network_at_chance_level_is_named_first(results: Params) -> None:
 
 
 def test_all_seconds_come_from_one_clock(report: Params) -> None:
-    per_epoch = own_costs(report).set_index(["architecture", "method"])["epoch_seconds"]
+    per_epoch = table("own_costs").set_index(["architecture", "method"])["epoch_seconds"]
     accuracy = table("accuracy").set_index(["architecture", "method"])
     whole = accuracy["epochs"] * per_epoch[accuracy.index]
     assert accuracy["train_seconds"].to_dict() == pytest.approx(whole.to_dict(), abs=1e-3)
@@ -107,11 +97,11 @@ def test_all_seconds_come_from_one_clock(report: Params) -> None:
 
 
 def test_ratios_of_whole_trainings_are_those_of_epochs(report: Params) -> None:
-    both = table("accuracy").merge(own_costs(report), on=["architecture", "method"])
+    both = table("accuracy").merge(table("own_costs"), on=["architecture", "method"])
     both["longer"] = both["epochs"] / both["epochs"].iloc[0]
     assert both["method"].iloc[0] == "float"
     for end in ("", "_lower", "_upper"):
-        expected = both["longer"] * both[f"epoch_seconds_ratio{end}"]
+        expected = both["longer"] * both[f"epoch_seconds_own_ratio{end}"]
         assert list(both[f"train_ratio{end}"]) == pytest.approx(list(expected), abs=1e-3)
 
 
@@ -141,7 +131,12 @@ def test_metrics_say_what_was_measured(report: Params) -> None:
 
 def test_the_summary_opens_with_the_result(report: Params) -> None:
     summary = (REPORTS / "summary.md").read_text()
-    first = summary.split("\n\n")[1].splitlines()
+    parts = summary.split("\n\n")
+    equal = parts[2].splitlines()
+    assert [line.split("|")[1].strip() for line in equal[2:]] == ["80 %", "81 %"]
+    assert "4.00 → 1.00 (0.25×)" in equal[2]
+    assert "missed" in equal[3]
+    first = parts[parts.index("At equal layers:") + 1].splitlines()
     assert len(first) == 2 + len(report.architectures) * len(report.methods)
     for column in ("test accuracy", "s per epoch", "s to train", "training memory", "latency"):
         assert column in first[0]
@@ -149,14 +144,14 @@ def test_the_summary_opens_with_the_result(report: Params) -> None:
     assert row.count("×)") == 6
     opening = summary.partition("## ")[0]
     assert "torch int8 with 1 thread (mlp-128)" in opening
-    assert len(re.findall(r"^- ", opening, re.MULTILINE)) == 5
+    assert len(re.findall(r"^- ", opening, re.MULTILINE)) == 6
     assert summary.count("nan") == 0
 
 
 def test_a_figure_is_shown_once(report: Params) -> None:
     summary = (REPORTS / "summary.md").read_text()
     figures = re.findall(r"\(figures/(\w+)\.png\)", summary)
-    assert len(figures) == len(set(figures)) == 10
+    assert len(figures) == len(set(figures)) == 11
 
 
 @pytest.mark.parametrize("path", [REPORTS / "summary.md", AIMS])

@@ -150,10 +150,10 @@ def test_seconds_to_the_studys_accuracy_are_steps_times_seconds_per_step() -> No
         for seed in (1, 2)
     ]
     costs = [
-        {"architecture": "mlp-128", "method": method, "epoch_seconds": 2.0}
+        {"architecture": "mlp-128", "method": method, "epoch_seconds": 2.0, "batch_size": 50}
         for method in ("float", "late", "never")
     ]
-    table = time_to_study_table(pd.DataFrame(steps), pd.DataFrame(costs), steps_per_epoch=20)
+    table = time_to_study_table(pd.DataFrame(steps), pd.DataFrame(costs), train_images=1020)
     rows = table.set_index("method")
     seconds = rows[["seconds_min", "seconds", "seconds_max"]]
     assert list(seconds.loc["float"]) == [1, 1.5, 2]

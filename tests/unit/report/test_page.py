@@ -99,6 +99,15 @@ def make_tables() -> dict[str, list[dict[str, object]]]:
     for axis, threads in itertools.product(("width", "batch", "depth", "threads"), (1, 2)):
         point = {"architecture": "mlp-8", "batch_size": 10, "threads": threads}
         add("axes", axis=axis, value=threads, **point)
+    for method, epochs in itertools.product(("float", "deterministic"), (1, 4)):
+        costs = {"seconds": epochs, "training_memory_mib": 2, "model_kib": 3, "latency_us": 4}
+        add(
+            "frontier",
+            **{"method": method, "architecture": "mlp-9", "batch_size": 30, "epochs": epochs},
+            **{"test_accuracy": 80 + epochs, **costs, "int8_kib": 1},
+            # The second trains for longer, and costs as much otherwise.
+            frontiers="seconds" if epochs > 1 else "seconds training_memory_mib",
+        )
     for method, ratio in list(METHODS.items())[:2]:
         # A point of the grid alone.
         add(
@@ -334,7 +343,7 @@ def test_every_chart_is_drawn(opened: Page, tmp_path: Path) -> None:
 def test_the_switches_change_what_is_shown(opened: Page) -> None:
     names = (
         *("epoch-seconds", "accuracy", "tradeoff-epoch", "memory-breakdown", "error-over-time"),
-        *("confusion", "inference", "scaling-depth-epoch"),
+        *("confusion", "inference", "scaling-depth-epoch", "frontier"),
     )
 
     def printable() -> dict[str, str]:
@@ -366,8 +375,12 @@ def test_the_switches_change_what_is_shown(opened: Page) -> None:
 
     opened.locator('label:has(input[value="mlp-8"])').click()
     opened.locator('label:has(input[name="threads"][value="2"])').click()
-    assert "inference" in changed(printable(), third)
+    fourth = printable()
+    assert "inference" in changed(fourth, third)
     assert not opened.locator("#inference .absent").is_visible()
+
+    opened.locator('label:has(input[name="cost"][value="training memory, MiB"])').click()
+    assert changed(printable(), fourth) == {"frontier"}
 
 
 def test_a_narrow_window_needs_no_sideways_scrolling(opened: Page) -> None:

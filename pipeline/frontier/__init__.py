@@ -1,0 +1,1 @@
+"""What accuracy costs by each method: the frontier, and the time to an accuracy."""
