@@ -174,7 +174,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_idx: WriteIdx
     )
     document["train"]["batch_size"] = 10
     for method in (m for group in document["methods"].values() for m in group.values()):
-        method["epochs"] = 3
+        method.update(epochs=3, convolutional={"epochs": 2, "learning_rate": 0.01})
         method.pop("batch_size", None)
     document["methods"]["packed"]["stochastic"]["batch_size"] = 20
     document["profile"].update(batch_sizes=[20], rounds=2, seconds=0.01)

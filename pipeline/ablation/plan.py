@@ -148,7 +148,7 @@ def _training(params: Params, variant: Variant, base: Method, where: str) -> Tra
                 f"{where}: {key} is {getattr(base, key)} in {variant.base} already: "
                 "change it to something else, or leave it out"
             )
-    architectures = variant.architectures or params.architectures
+    architectures = variant.architectures or params.connected_architectures
     if len(set(architectures)) < len(architectures):
         raise PipelineError(f"{where}: an architecture is listed twice")
     for architecture in architectures:

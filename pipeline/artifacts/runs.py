@@ -40,9 +40,9 @@ def read_runs(params: Params) -> list[Run]:
         PipelineError: one is missing, damaged, or its model is of another run.
     """
     return [
-        _read_run(run_name(architecture, name, seed), method.epochs)
+        _read_run(run_name(architecture, name, seed), params.recipe(architecture, name).epochs)
         for architecture in params.architectures
-        for name, method in params.methods.items()
+        for name in params.methods
         for seed in params.seeds
     ]
 

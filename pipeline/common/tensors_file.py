@@ -25,6 +25,8 @@ MAX_BYTES = 1 << 30
 # 250 bytes of a packed model's header, and 1,400 of the header of a checkpoint in torch.
 MAX_HEADER = 1 << 18
 _LENGTH = 8
+# Those of a convolution's weights in torch.
+_MAX_DIMENSIONS = 4
 
 Arrays = dict[str, NDArray[np.generic]]
 
@@ -43,7 +45,7 @@ class _Entry(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     dtype: Literal["U8", "I8", "I16", "I32", "I64", "F32", "F64"]
-    shape: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=2)]
+    shape: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=_MAX_DIMENSIONS)]
     data_offsets: list[int]
 
 
@@ -66,8 +68,8 @@ def read(path: Path, max_bytes: int) -> tuple[dict[str, str], Arrays]:
 
     Raises:
         OSError: it cannot be read or is not a file.
-        InvalidError: it is too large, damaged, or has anything but arrays of one or two dimensions
-            and scalars, of a type that a network has.
+        InvalidError: it is too large, damaged, or has anything but scalars and arrays of up to
+            four dimensions, of a type that a network has.
     """
     status = path.stat()
     # Reading a pipe would wait for a writer.

@@ -46,6 +46,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 BatchSize = Annotated[int, Field(ge=2)]
 # Above 8 every pixel that is not black would be in the upper half of the levels.
 Gamma = Annotated[int, Field(ge=1, le=8)]
+# So far from any use that float32 still holds a step of it.
+LearningRate = Annotated[float, Field(gt=0, le=1000)]
 # Each pass holds the network's bits again.
 Passes = Annotated[int, Field(ge=1, le=16)]
 Threads = Annotated[int, Field(ge=1, le=256)]
@@ -91,6 +93,14 @@ class TrainParams(Section):
     threads: Threads
 
 
+class ConvolutionalParams(Section):
+    """What differs in a method's recipe where a network has convolutions."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    batch_size: BatchSize | None = None
+    learning_rate: LearningRate | None = None
+
+
 class _Method(Section):
     """What every way to train has: the numbers and the length of the recipe.
 
@@ -100,18 +110,19 @@ class _Method(Section):
         pixel_gamma: of the curve that pixels go through first (`pipeline.data.gamma`); 1 is none.
         label_smoothing: the share of a label's probability that goes to all classes alike
             (Szegedy et al. 2016, arXiv 1512.00567, section 7).
+        convolutional: what differs for networks of convolutions; see `Params.recipe`.
     """
 
     weights: Binarization
     activations: Binarization
     epochs: Annotated[int, Field(ge=1)]
     batch_size: BatchSize = 100
-    # So far from any use that float32 still holds a step of it.
-    learning_rate: Annotated[float, Field(gt=0, le=1000)]
+    learning_rate: LearningRate
     pixel_gamma: Gamma = 1
     schedule: Literal["cosine", "exponential", "constant"]
     weight_noise: Literal["constant", "annealed"] | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    convolutional: ConvolutionalParams | None = None
 
     @model_validator(mode="after")
     def _noise_fits(self) -> Self:
@@ -341,14 +352,32 @@ class Params(Section):
         return {**self.groups.torch, **self.groups.packed}
 
     @property
+    def connected_architectures(self) -> list[str]:
+        """The architectures without convolutions."""
+        return [name for name in self.architectures if not parse_name(name)[0]]
+
+    def recipe(self, architecture: str, method: str) -> Method:
+        """Return a method as it trains an architecture: networks of convolutions may differ."""
+        found = self.methods[method]
+        changes = {}
+        if found.convolutional is not None and parse_name(architecture)[0]:
+            changes = found.convolutional.model_dump(exclude_none=True)
+        return found.model_copy(update={**changes, "convolutional": None})
+
+    @property
     def profiled_batch_sizes(self) -> list[int]:
-        """The methods' batch sizes and those of `profile`, each once, ascending."""
+        """The recipes' batch sizes and those of `profile`, each once, ascending."""
         return sorted({*self.trained_batch_sizes, *self.profile.batch_sizes})
 
     @property
     def trained_batch_sizes(self) -> list[int]:
-        """The methods' batch sizes, each once, ascending."""
-        return sorted({method.batch_size for method in self.methods.values()})
+        """The recipes' batch sizes, each once, ascending."""
+        recipes = (
+            self.recipe(architecture, method)
+            for architecture in self.architectures
+            for method in self.methods
+        )
+        return sorted({recipe.batch_size for recipe in recipes})
 
     def check_known(
         self, architecture: str, method: str | None = None, seed: int | None = None
@@ -441,6 +470,8 @@ _MEMBERS: dict[tuple[type[BaseModel], int | str], type[BaseModel]] = {
     (ScalingParams, "full"): Grid,
     (MethodGroups, "torch"): TorchMethod,
     (MethodGroups, "packed"): PackedMethod,
+    (TorchMethod, "convolutional"): ConvolutionalParams,
+    (PackedMethod, "convolutional"): ConvolutionalParams,
 }
 
 

@@ -141,6 +141,16 @@ def load_test(folder: Path = DATA) -> Part:
     return _Reader(folder, _read_description(folder), _as_stored).read("test")
 
 
+def read_architecture(name: str, folder: Path = DATA) -> Architecture:
+    """Return the architecture called `name`, for the images and classes that `fetch` wrote.
+
+    Raises:
+        PipelineError: `name` describes no architecture, or there is no dataset.
+    """
+    description = _read_description(folder)
+    return Architecture.parse(name, tuple(description.image_shape), len(description.class_names))
+
+
 @dataclass(frozen=True)
 class _Reader:
     """Reads parts of the dataset in `folder` that has this description."""

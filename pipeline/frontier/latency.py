@@ -8,11 +8,10 @@ from typing import Any
 
 from pipeline.config.names import BASELINE, PACKED, PASSES
 from pipeline.config.params import Params
+from pipeline.data import dataset
 from pipeline.frontier.plan import Candidate, Plan
-from pipeline.inference.float_network import load_folded
 from pipeline.inference.latency import measure_latency
-from pipeline.inference.onnx_files import write_float32, write_int8
-from pipeline.inference.runtimes import RUNTIMES, Files, skipped
+from pipeline.inference.runtimes import RUNTIMES, Files, skipped, write_onnx
 from pipeline.profiling.fresh_process import run_in_fresh_process
 
 # The two packed networks that one process times: how they predict is a matter of their files.
@@ -61,10 +60,15 @@ def measure_latencies(
         folder = Path(temporary)
         nothing = folder / "nothing"
         float32 = models[of_method[BASELINE]] if BASELINE in of_method else nothing
-        files = Files(float32, paths.get(PACKED, nothing), paths.get(PASSES, nothing), folder)
-        if any(runtime.startswith("ONNX") for runtime in owners):
-            write_float32(load_folded(float32), folder / "float32.onnx")
-            write_int8(folder / "float32.onnx", folder / "int8.onnx")
+        name = of_method.get(BASELINE, next(iter(models))).architecture
+        files = Files(
+            dataset.read_architecture(name),
+            float32,
+            paths.get(PACKED, nothing),
+            paths.get(PASSES, nothing),
+            folder,
+        )
+        write_onnx(files, owners)
         found = run_in_fresh_process(
             f"the measurement of latency with {threads} threads",
             measure_latency,

@@ -4,11 +4,12 @@ What a runtime needs is imported when it is built: the process that measures one
 other. The process that measures latency holds all of them, since it times them in turn.
 """
 
+import dataclasses
 import importlib.util
 import io
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config.architecture import Architecture
 from pipeline.config.names import PACKED, PASSES
-from pipeline.inference.float_network import load_folded
+from pipeline.inference.float_network import FloatNetwork, load_folded
 
+# What `write_onnx` writes, in the folder of `Files`.
+FLOAT32_ONNX, INT8_ONNX = "float32.onnx", "int8.onnx"
 Images = NDArray[np.uint8]
 Scores = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Files:
-    """Where the networks lie: those of `train`, and a folder for what is made of them."""
+    """Where the networks lie: those of `train`, and a folder for what is made of them.
 
+    `architecture` is the layers of the float network.
+    """
+
+    architecture: Architecture
     float32: Path
     packed: Path
     passes: Path
@@ -66,9 +74,8 @@ class Runtime:
         return [name for name in self.modules if importlib.util.find_spec(name) is None]
 
 
-def _scaled(images: Images) -> Scores:
-    """Return pixels in [0, 1], as the float network was trained with."""
-    return images.astype(np.float32) / np.float32(255)
+def _float_network(files: Files) -> FloatNetwork:
+    return load_folded(files.float32, files.architecture)
 
 
 def _packed_network(model: Path, threads: int) -> Network:
@@ -87,72 +94,74 @@ def _passes(files: Files, threads: int) -> Network:
     return _packed_network(files.passes, threads)
 
 
-def _torch_module(files: Files, threads: int) -> Any:
+def _torch_network(
+    files: Files, threads: int, change: Callable[[Any], Any] = lambda module: module
+) -> tuple[Network, Any]:
+    """Return the network in torch, and its module, which `change` has made another of."""
     import torch
     from torch import nn
 
+    from pipeline.inference.torch_module import build
+
     torch.set_num_threads(threads)
-    modules: list[nn.Module] = []
-    for layer in load_folded(files.float32):
-        linear = nn.Linear(*reversed(layer.weight.shape))
-        linear.weight = nn.Parameter(torch.from_numpy(layer.weight))
-        linear.bias = nn.Parameter(torch.from_numpy(layer.bias))
-        modules += [linear, nn.ReLU()]
-    return nn.Sequential(*modules[:-1]).eval()
-
-
-def _torch_network(module: Any, file_bytes: int) -> Network:
-    import torch
+    network = _float_network(files)
+    module: nn.Module = change(build(network))
 
     def scores(x: Any) -> Any:
         with torch.inference_mode():
             return module(x)
 
-    return Network(lambda images: torch.from_numpy(_scaled(images)), scores, file_bytes)
+    size = files.float32.stat().st_size
+    return Network(lambda images: torch.from_numpy(network.inputs(images)), scores, size), module
 
 
 def _torch(files: Files, threads: int) -> Network:
-    return _torch_network(_torch_module(files, threads), files.float32.stat().st_size)
+    return _torch_network(files, threads)[0]
 
 
 def _torch_compile(files: Files, threads: int) -> Network:
     import torch
 
     # Each batch size gets code of its own, which is the fastest.
-    module = torch.compile(_torch_module(files, threads), dynamic=False)
-    return _torch_network(module, files.float32.stat().st_size)
+    return _torch_network(files, threads, lambda module: torch.compile(module, dynamic=False))[0]
 
 
 def _torch_int8(files: Files, threads: int) -> Network:
     import torch
     from torch import nn
 
-    with warnings.catch_warnings():
-        # It is deprecated in favour of another package, and still the best known.
-        warnings.simplefilter("ignore")
-        module = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
-            _torch_module(files, threads), {nn.Linear}, dtype=torch.qint8
-        )
+    def quantize(module: nn.Module) -> Any:
+        with warnings.catch_warnings():
+            # It is deprecated in favour of another package, and still the best known.
+            warnings.simplefilter("ignore")
+            return torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
+                module, {nn.Linear}, dtype=torch.qint8
+            )
+
+    network, module = _torch_network(files, threads, quantize)
     file = io.BytesIO()
     torch.save(module.state_dict(), file)
-    return _torch_network(module, file.getbuffer().nbytes)
+    return dataclasses.replace(network, file_bytes=file.getbuffer().nbytes)
 
 
-def _onnx(path: Path, threads: int) -> Network:
+def _onnx(files: Files, name: str, threads: int) -> Network:
     import onnxruntime
 
+    path, network = files.folder / name, _float_network(files)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return Network(_scaled, lambda x: session.run(None, {"pixels": x})[0], path.stat().st_size)
+    return Network(
+        network.inputs, lambda x: session.run(None, {"pixels": x})[0], path.stat().st_size
+    )
 
 
 def _onnx_float32(files: Files, threads: int) -> Network:
-    return _onnx(files.folder / "float32.onnx", threads)
+    return _onnx(files, FLOAT32_ONNX, threads)
 
 
 def _onnx_int8(files: Files, threads: int) -> Network:
-    return _onnx(files.folder / "int8.onnx", threads)
+    return _onnx(files, INT8_ONNX, threads)
 
 
 RUNTIMES = {
@@ -164,6 +173,21 @@ RUNTIMES = {
     PACKED: Runtime(_packed, ()),
     PASSES: Runtime(_passes, ()),
 }
+
+
+def write_onnx(files: Files, runtimes: Iterable[str]) -> None:
+    """Write the networks that ONNX Runtime reads, if it is one of the runtimes.
+
+    Raises:
+        PipelineError: a damaged model, or missing data.
+    """
+    if not any(name.startswith("ONNX") for name in runtimes):
+        return
+    from pipeline.inference.onnx_files import write_float32, write_int8
+
+    network = _float_network(files)
+    write_float32(network, files.folder / FLOAT32_ONNX)
+    write_int8(network, files.folder / FLOAT32_ONNX, files.folder / INT8_ONNX)
 
 
 def skipped() -> dict[str, str]:

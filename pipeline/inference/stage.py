@@ -16,15 +16,13 @@ from pipeline.common.console import echo, progress
 from pipeline.common.errors import PipelineError
 from pipeline.common.machine import describe_machine
 from pipeline.common.units import MIB
-from pipeline.config.architecture import parse_name
 from pipeline.config.names import BASELINE, PACKED, PASSES
 from pipeline.config.params import Params
 from pipeline.config.paths import model_path, run_name
 from pipeline.data import dataset
-from pipeline.inference.float_network import load_folded
 from pipeline.inference.latency import Latencies, measure_latency
 from pipeline.inference.peak_memory import measure_peak_memory
-from pipeline.inference.runtimes import RUNTIMES, Files, skipped
+from pipeline.inference.runtimes import RUNTIMES, Files, skipped, write_onnx
 from pipeline.profiling.fresh_process import run_in_fresh_process
 
 
@@ -36,16 +34,11 @@ def infer(params: Params, architecture: str) -> None:
     the machine.
 
     Raises:
-        PipelineError: an unknown architecture or one of convolutions, missing data or models,
-            damaged metrics, a measurement that failed, or a packed network that does not predict as
-            the trained one did.
+        PipelineError: an unknown architecture, missing data or models, damaged metrics, a
+            measurement that failed, or a packed network that does not predict as the trained one
+            did.
     """
     params.check_known(architecture)
-    if parse_name(architecture)[0]:
-        raise PipelineError(
-            f"{architecture} has convolutions, and inference measures fully connected networks: "
-            "`dvc repro train-torch train-packed` trains the others"
-        )
     dataset.check_present()
     started = time.monotonic()
     reasons = skipped()
@@ -61,12 +54,13 @@ def infer(params: Params, architecture: str) -> None:
     expected = {name: read_metrics(run)["test"] for name, run in trained.items()}
     with tempfile.TemporaryDirectory() as temporary:
         files = Files(
+            dataset.read_architecture(architecture),
             model_path(run_name(architecture, BASELINE, seed)),
             model_path(trained[PACKED]),
             model_path(trained[PASSES]),
             Path(temporary),
         )
-        _write_onnx(files, runtimes)
+        write_onnx(files, runtimes)
         total = len(params.inference.threads) * (1 + len(runtimes))
         with progress(f"inference {architecture}", total) as advance:
             latencies: dict[int, Latencies] = {}
@@ -112,16 +106,6 @@ def infer(params: Params, architecture: str) -> None:
         write_table(whole / "runtimes.csv", Runtimes, table)
         write_environment(whole, describe_machine(params.train.threads, started))
     echo(f"{folder}/ written")
-
-
-def _write_onnx(files: Files, runtimes: list[str]) -> None:
-    if not any(name.startswith("ONNX") for name in runtimes):
-        return
-    from pipeline.inference.onnx_files import write_float32, write_int8
-
-    float32 = files.folder / "float32.onnx"
-    write_float32(load_folded(files.float32), float32)
-    write_int8(float32, files.folder / "int8.onnx")
 
 
 def _check_predicts_as_trained(

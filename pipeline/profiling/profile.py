@@ -82,7 +82,8 @@ def _units(planned: PlannedPoint) -> int:
 
 def _case(planned: PlannedPoint, method: str, params: Params) -> Case:
     point = planned.point
-    return Case(params.methods[method], point.architecture, point.batch_size, point.threads)
+    recipe = params.recipe(point.architecture, method)
+    return Case(recipe, point.architecture, point.batch_size, point.threads)
 
 
 def _keys(planned: PlannedPoint, method: str) -> Row:

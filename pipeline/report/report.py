@@ -71,10 +71,18 @@ class Report:
         """The batch size at which the study's claims are compared."""
         return study_batch(self.params.profiled_batch_sizes)
 
-    def trained_at(self, batch_size: int) -> list[str]:
-        """Return the methods whose recipes train at a batch size."""
-        methods = self.params.methods.items()
-        return [name for name, method in methods if method.batch_size == batch_size]
+    def trained_at(self, architecture: str, batch_size: int) -> list[str]:
+        """Return the methods whose recipes train an architecture at a batch size."""
+        recipe = self.params.recipe
+        return [
+            method
+            for method in self.params.methods
+            if recipe(architecture, method).batch_size == batch_size
+        ]
+
+    def epochs(self, method: str) -> list[int]:
+        """Return how many epochs a method trains each architecture."""
+        return [self.params.recipe(each, method).epochs for each in self.params.architectures]
 
     def costs_at(self, batch_size: int) -> pd.DataFrame:
         """Return the costs of the architectures at a batch size, with training's threads."""

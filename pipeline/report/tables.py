@@ -171,17 +171,17 @@ def own_costs_table(
     for architecture in params.architectures:
 
         def own(method: str, architecture: str = architecture) -> dict[str, pd.DataFrame]:
-            batch_size = params.methods[method].batch_size
+            batch_size = params.recipe(architecture, method).batch_size
             times, memory = (
                 at_point(table[table["architecture"] == architecture], batch_size, threads)
                 for table in (measurements, training_memory)
             )
             return dict.fromkeys(COSTS, times) | {"training_memory_mib": memory}
 
-        for name, method in params.methods.items():
+        for name in params.methods:
             keys = {
                 "architecture": architecture,
-                "batch_size": method.batch_size,
+                "batch_size": params.recipe(architecture, name).batch_size,
                 "threads": threads,
                 "method": name,
             }

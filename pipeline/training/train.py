@@ -40,7 +40,7 @@ def train(params: Params, architecture_name: str, method_name: str, seed: int) -
             meanwhile, a training that diverged, or outputs that cannot be written.
     """
     params.check_known(architecture_name, method_name, seed)
-    method = params.methods[method_name]
+    method = params.recipe(architecture_name, method_name)
     data = load_data(method)
     check_split(data, params.data)
     architecture = data.architecture(architecture_name)

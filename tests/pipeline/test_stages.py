@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from matplotlib import image
+from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from pipeline.cli import app, main
@@ -59,6 +60,13 @@ def trained(project: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         for name in ("data", "models", "runs", "profiles"):
             shutil.copytree(kept / name, project / name)
         return project
+    run_stages(monkeypatch)
+    shutil.copytree(project, kept)
+    return project
+
+
+def run_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run all stages that the report reads."""
     params = load_params()
     command("fetch")
     for architecture in params.architectures:
@@ -75,8 +83,6 @@ def trained(project: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.setattr(benchmark, "SECONDS", 1e-4)
     command("benchmark")
     command("study")
-    shutil.copytree(project, kept)
-    return project
 
 
 def test_profiles_measure_every_method_in_every_round(trained: Path) -> None:
@@ -100,6 +106,32 @@ def test_profiles_measure_every_method_in_every_round(trained: Path) -> None:
     }
     curve = pd.read_csv(folder / "memory_curve.csv")
     assert (curve.groupby(["batch_size", "method"])["seconds"].min() < 0).all()
+
+
+def test_networks_of_convolutions_go_through_every_stage(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, name = project / "params.yaml", "vgg-8-m-f8"
+    document = YAML().load(path)
+    document.update(architectures=[name], seeds=[1])
+    document["profile"].update(batch_sizes=[10])
+    document["profile"]["scaling"].update(methods=["float"])
+    document["methods"]["packed"]["stochastic"].update(batch_size=10)
+    YAML().dump(document, path)
+    run_stages(monkeypatch)
+    for stage_name in ("aggregate", "plot", "page"):
+        command(stage_name)
+    # They are shorter than those of fully connected networks.
+    assert len(pd.read_csv(f"runs/{name}-float-1/history.csv")) == 2
+    runtimes = pd.read_csv(f"profiles/inference/{name}/runtimes.csv").set_index("runtime")
+    metrics = json.loads((project / f"runs/{name}-float-1/metrics.json").read_text())
+    for runtime in ("torch", "ONNX Runtime"):
+        accuracy = runtimes.loc[runtime, "test_accuracy"]
+        assert accuracy == pytest.approx(metrics["test"]["accuracy"])
+    assert (runtimes["test_accuracy"].drop("torch.compile") > 50).all()
+    summary = Path("reports/summary.md").read_text()
+    assert "| epochs, with convolutions " in summary
+    assert "networks are fully connected" not in summary
 
 
 def test_scaling_measures_what_no_architecture_does(trained: Path) -> None:

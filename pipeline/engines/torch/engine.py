@@ -13,6 +13,7 @@ from torch.nn import functional
 from pipeline.config.architecture import Architecture
 from pipeline.config.params import TorchMethod
 from pipeline.engines.phases import Phases
+from pipeline.engines.torch.allocator import keep_freed_memory
 from pipeline.engines.torch.memory_breakdown import measure_memory
 from pipeline.engines.torch.memory_errors import memory_errors
 from pipeline.engines.torch.network import BinaryLayer, build_network
@@ -29,6 +30,7 @@ class TorchEngine:
     ) -> None:
         """Build a freshly initialized network. See `create_engine`."""
         torch.set_num_threads(threads)
+        keep_freed_memory()
         # The same seed must give the same model, to the byte.
         torch.use_deterministic_algorithms(True)
         # That mode also overwrites all fresh memory, to show reads of what was never written. The

@@ -28,7 +28,7 @@ def measure_accuracy(params: Params) -> None:
     dataset.check_present()
     data = dataset.load()
     dataset.check_split(data, params.data)
-    widths = {name: data.architecture(name).widths for name in params.architectures}
+    widths = {name: data.architecture(name).widths for name in params.connected_architectures}
     del data
     trials: list[Row] = []
     trainings: list[Row] = []

@@ -60,14 +60,14 @@ def measure_costs(params: Params) -> None:
     check_installed()
     dataset.check_present()
     data = dataset.load()
-    widths = {name: data.architecture(name).widths for name in params.architectures}
+    widths = {name: data.architecture(name).widths for name in params.connected_architectures}
     del data
     started = time.monotonic()
     measurements: list[Row] = []
     memory: list[Row] = []
     points = [
         (architecture, batch_size)
-        for architecture in params.architectures
+        for architecture in params.connected_architectures
         for batch_size in plan.all_batch_sizes(params)
     ]
     participants = len(plan.methods) + len(LARQ)

@@ -195,7 +195,7 @@ def _check_plan(
     """Raise PipelineError unless the tables have every case of the plan, and no other."""
     measured = {
         (architecture, batch_size, params.train.threads, method, number)
-        for architecture in params.architectures
+        for architecture in params.connected_architectures
         for batch_size in plan.all_batch_sizes(params)
         for method in (*plan.methods, *LARQ)
         for number in range(1, plan.rounds + 1)
@@ -204,7 +204,7 @@ def _check_plan(
         raise PipelineError(f"{COSTS} was measured with another plan: {COSTS_ADVICE}")
     trainings = {
         (architecture, params.train.batch_size, epochs, seed)
-        for architecture in params.architectures
+        for architecture in params.connected_architectures
         for epochs in plan.epochs
         for seed in params.seeds
     }

@@ -36,6 +36,7 @@ def summary_context(report: Report) -> dict[str, Any]:
         "not_paying": _not_paying(report),
         "predictions": _predictions(report),
         "skipped": _skipped(report.tables["runtimes"]),
+        "convolutional": report.params.connected_architectures != report.params.architectures,
         "has_numkong": NUMKONG in set(report.tables["kernels"]["kernel"]),
         "aims": _aims(report),
         "machines": _machines(report),
@@ -108,7 +109,7 @@ def _whole_trainings(report: Report) -> list[dict[str, Any]]:
     return [
         {
             "method": method,
-            "epochs": report.params.methods[method].epochs,
+            "epochs": report.epochs(method),
             "time": cases_of_cost(
                 accuracy[accuracy["method"] == method], "train_seconds", "train_ratio"
             ),

@@ -282,7 +282,7 @@ def kernels(report: Report) -> str:
 
 def recipes(report: Report) -> str:
     """Return a row per key of the recipes, a column per method."""
-    methods = {name: method.model_dump() for name, method in report.params.methods.items()}
+    methods = {name: _flat(method.model_dump()) for name, method in report.params.methods.items()}
     keys = dict.fromkeys(
         key for method in methods.values() for key, value in method.items() if value is not None
     )
@@ -292,6 +292,12 @@ def recipes(report: Report) -> str:
     ]
     engines = ["torch" if name in report.params.groups.torch else "packed" for name in methods]
     return markdown(["", *methods], [["engine", *engines], *rows])
+
+
+def _flat(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe with the keys of convolutional networks among the others."""
+    differing = recipe.pop("convolutional") or {}
+    return recipe | {f"{key}, with convolutions": value for key, value in differing.items()}
 
 
 def durations(report: Report) -> str:

@@ -28,7 +28,8 @@ def error_after(tmp_path: Path, *keys: str, value: Any) -> str:
 
 def test_the_projects_own_params_are_valid() -> None:
     params = load_params(ROOT / "params.yaml")
-    assert params.architectures == ["mlp-128", "mlp-1024"]
+    assert params.connected_architectures == ["mlp-128", "mlp-1024"]
+    assert len(params.architectures) == 3
     assert set(params.methods) >= {"float", "deterministic", "stochastic"}
 
 
@@ -101,6 +102,16 @@ def test_the_projects_own_params_are_valid() -> None:
         (("inference", "batch_sizes"), [1, 1], "inference.batch_sizes: 1 is listed twice"),
         (("inference", "threads"), [2, 2], "inference.threads: 2 is listed twice"),
         (("methods", "torch", "float", "learning_rate"), 1001.0, "learning_rate: "),
+        (
+            ("methods", "packed", "stochastic", "convolutional"),
+            {"epoch": 3},
+            "convolutional.epoch: unknown key (did you mean epochs?)",
+        ),
+        (
+            ("methods", "torch", "float", "convolutional"),
+            {"epochs": 0},
+            "methods.torch.float.convolutional.epochs: Input should be greater than",
+        ),
         (("methods", "packed", "stochastic", "learning_rate"), 1e39, "learning_rate: "),
         (("seeds",), [True], "seeds.0: "),
         (("data", "dataset"), "cifar", "data.dataset: "),
@@ -177,6 +188,17 @@ def test_numbers_with_an_exponent_are_numbers(project: Path) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="in the project's folder"):
         load_params(tmp_path / "params.yaml")
+
+
+def test_a_recipe_differs_where_there_are_convolutions(params: Params) -> None:
+    method = params.methods["float"]
+    plain, convolutional = (params.recipe(name, "float") for name in ("mlp-8", "vgg-8-m-f8"))
+    assert plain == method.model_copy(update={"convolutional": None})
+    assert method.convolutional is not None
+    assert convolutional.epochs == method.convolutional.epochs != plain.epochs
+    assert convolutional.model_copy(update={"epochs": plain.epochs}) == plain.model_copy(
+        update={"learning_rate": method.convolutional.learning_rate}
+    )
 
 
 def test_unknown_names_list_the_known_ones(params: Params) -> None:

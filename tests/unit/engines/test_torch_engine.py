@@ -1,4 +1,6 @@
+import ctypes
 import itertools
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +155,25 @@ def test_the_memory_breakdown_counts_known_tensors(name: str) -> None:
     assert breakdown["input"] == 4 * IMAGES.size
     # At the least, the hidden layer's sums and activations are kept.
     assert breakdown["saved_activations"] >= 4 * 2 * 16 * len(IMAGES)
+
+
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library cannot be told"
+)
+def test_a_step_takes_no_memory_anew() -> None:
+    engine = create("float", widths=(PIXELS, 4096, CLASSES))
+    labels = np.resize(LABELS, 5000)
+    images = np.resize(IMAGES, (5000, PIXELS))
+
+    def faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        engine.train_batch(images, np.arange(5000), labels, 0.01, 0.0)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    for _ in range(3):
+        faults()
+    # The sums alone are 80 MB.
+    assert faults() * resource.getpagesize() < 8e6
 
 
 @every_method

@@ -26,6 +26,7 @@ from pipeline.inference.predict import predict
 from pipeline.inference.runtimes import Files
 from pipeline.profiling.fresh_process import run_in_fresh_process
 from tests.conftest import ROOT, SIDE, heavy_imports, heavy_imports_of, packed_methods
+from tests.networks import mlp
 from tests.unit.engines.test_packed_engine import PIXELS, WIDTHS, create, train
 
 PICTURES = np.random.default_rng(3).integers(0, 256, (4, PIXELS), dtype=np.uint8)
@@ -139,7 +140,7 @@ def test_a_packed_network_is_measured_without_torch(
     params: Params, model: Path, runtime: str
 ) -> None:
     store(sources.find(params.data, lambda _: None), params.data)
-    files = Files(Path("none"), model, model, Path("none"))
+    files = Files(mlp(*WIDTHS), Path("none"), model, model, Path("none"))
     found = run_in_fresh_process(
         "imports", heavy_imports_of, measure_peak_memory, files, runtime, 1
     )
