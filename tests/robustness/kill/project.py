@@ -25,8 +25,11 @@ def make(folder: Path) -> None:
         check=True,
     )
     for name in map(Path, listed.stdout.decode().rstrip("\0").split("\0")):
+        results = name.parts[0] in ("reports", "dvc.lock", "ablation")
+        # The report reads what the frontier found, and DVC must not see how.
+        search = name.parts[0] == "frontier" and name.suffix != ".csv"
         # A deleted file is still listed, and .venv where it is a link.
-        if name.parts[0] not in ("reports", "dvc.lock", "ablation") and (ROOT / name).is_file():
+        if not results and not search and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
