@@ -170,9 +170,10 @@ void ConvolutionLayer::normalize(const StepContext& context, const double* of_im
 
 // ---- backward --------------------------------------------------------------------------------
 
-void ConvolutionLayer::activation_gradient(const StepContext& context, const MapGradient& incoming,
-                                           std::size_t image, std::size_t panel, float* factors,
-                                           float* g, double* totals) const {
+ConvolutionLayer::PanelOfImage ConvolutionLayer::panel_of(const StepContext& context,
+                                                          const MapGradient& incoming,
+                                                          std::size_t image, std::size_t panel,
+                                                          float* factors) const {
   using Type = normalization::Gradient::Type;
   const std::size_t out = shape_.out();
   const std::size_t at = (panel * context.batch() + image) * out * kPanel;
@@ -180,9 +181,9 @@ void ConvolutionLayer::activation_gradient(const StepContext& context, const Map
   const void* data = incoming.wide
                          ? static_cast<const void*>(static_cast<const std::int32_t*>(incoming.data) + at)
                          : static_cast<const std::int16_t*>(incoming.data) + at;
-  context.set.normalization->activation_gradient(
-      {sums_.content<std::int16_t>() + at, false, out}, batch_of(batch_.data() + panel * kBatchSize),
-      {incoming.wide ? Type::wide : Type::narrow, data, factors}, true, g, totals);
+  return {{sums_.content<std::int16_t>() + at, false, out},
+          batch_of(batch_.data() + panel * kBatchSize),
+          {incoming.wide ? Type::wide : Type::narrow, data, factors}};
 }
 
 // The weights' bits by panels of the channels that they read: (taps, panels, features padded / 8,
@@ -215,11 +216,6 @@ MapGradient ConvolutionLayer::backward(const StepContext& context, ConvolutionMe
   const Grid grid = shape_.grid();
   const std::size_t span = grid.span(), span_bytes = bytes_for(span), columns = padded(span);
   const auto threads = static_cast<std::size_t>(context.options.threads);
-  const auto batch_row_of = [&](std::size_t p) { return batch_of(batch_.data() + p * kBatchSize); };
-  const auto sums_at = [&](std::size_t image, std::size_t p) {
-    return normalization::Panel{
-        sums_.content<std::int16_t>() + (p * rows + image * out) * kPanel, false, out};
-  };
 
   const bool wide = kTaps * width * static_cast<std::size_t>(max) > products::kMaxBitsNarrow;
   const std::size_t bytes = wide ? sizeof(std::int32_t) : sizeof(std::int16_t);
@@ -268,8 +264,9 @@ MapGradient ConvolutionLayer::backward(const StepContext& context, ConvolutionMe
   for_each(batch, team, [&](std::size_t image, std::size_t thread) {
     const Arrays a = arrays_for(thread);
     for (std::size_t p = 0; p < panels_; ++p) {
-      activation_gradient(context, incoming, image, p, a.factors, a.g,
-                          of_images + (image * panels_ + p) * pair_size);
+      const PanelOfImage of = panel_of(context, incoming, image, p, a.factors);
+      set.normalization->activation_totals(of.sums, of.batch, of.gradient, true,
+                                           of_images + (image * panels_ + p) * pair_size);
     }
   });
   std::vector<double> totals(panels_ * pair_size, 0.0);
@@ -285,9 +282,8 @@ MapGradient ConvolutionLayer::backward(const StepContext& context, ConvolutionMe
     }
   }
   const auto sum_gradient = [&](const Arrays& a, std::size_t image, std::size_t p) {
-    double unused[2 * kPanel] = {};
-    activation_gradient(context, incoming, image, p, a.factors, a.g, unused);
-    set.normalization->sum_gradient(sums_at(image, p), batch_row_of(p),
+    const PanelOfImage of = panel_of(context, incoming, image, p, a.factors);
+    set.normalization->sum_gradient(of.sums, of.batch, of.gradient, true,
                                     totals.data() + p * pair_size, rows, a.g);
   };
   auto* largest = memory.image_factors.get<float>(batch * width);

@@ -68,11 +68,15 @@ class ConvolutionLayer {
   void sum_image(const StepContext& context, const MapInput& x, std::size_t image,
                  std::uint8_t* scratch);
   void normalize(const StepContext& context, const double* of_images);
-  // The gradient of a panel of an image's sums, (out, 32), to g, and what is summed of it to
-  // totals.
-  void activation_gradient(const StepContext& context, const MapGradient& incoming,
-                           std::size_t image, std::size_t panel, float* factors, float* g,
-                           double* totals) const;
+  // What the gradient of a panel of an image's sums, (out, 32), is computed from.
+  struct PanelOfImage {
+    normalization::Panel sums;
+    normalization::Batch batch;
+    normalization::Gradient gradient;
+  };
+  // factors: (out), to fill.
+  PanelOfImage panel_of(const StepContext& context, const MapGradient& incoming,
+                        std::size_t image, std::size_t panel, float* factors) const;
 
   Shape shape_;
   std::size_t index_, panels_;

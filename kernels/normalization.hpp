@@ -55,19 +55,19 @@ using Binarize = void (*)(Panel panel, std::size_t begin, std::size_t end, Affin
 using Backward = void (*)(Panel panel, Batch batch, Gradient gradient, bool masked, float* out,
                           float* gain_gradient, float* bias_gradient);
 
-// The two halves of the same, for a part of the rows. The first writes the gradient of a to out, and
-// adds its sum and that of its product with x to totals, (2, 32).
-using ActivationGradient = void (*)(Panel panel, Batch batch, Gradient gradient, bool masked,
-                                    float* out, double* totals);
-// From it and the totals of all rows, `count` of them, the gradient of s.
-using SumGradient = void (*)(Panel panel, Batch batch, const double* totals, std::size_t count,
-                             float* out);
+// The two halves of the same, for a part of the rows. The first adds the sum of the gradient of a,
+// and that of its product with x, to totals, (2, 32).
+using ActivationTotals = void (*)(Panel panel, Batch batch, Gradient gradient, bool masked,
+                                  double* totals);
+// From the totals of all rows, `count` of them, the gradient of s, (rows, 32).
+using SumGradient = void (*)(Panel panel, Batch batch, Gradient gradient, bool masked,
+                             const double* totals, std::size_t count, float* out);
 
 struct Kernels {
   Statistics statistics;
   Binarize binarize;
   Backward backward;
-  ActivationGradient activation_gradient;
+  ActivationTotals activation_totals;
   SumGradient sum_gradient;
 };
 

@@ -49,9 +49,8 @@ inline void store(void* p, V v) {
 
 template <typename V, typename T>
 inline V in_all_lanes(T x) {
-  V v;
-  for (std::size_t i = 0; i < sizeof(V) / sizeof(v[0]); ++i) v[i] = x;
-  return v;
+  // x less 0 is x, -0 included. Compilers know this as one broadcast, unlike a loop over lanes.
+  return x - V{};
 }
 inline Floats all(float x) { return in_all_lanes<Floats>(x); }
 inline Words all_bits(std::uint32_t x) { return in_all_lanes<Words>(x); }

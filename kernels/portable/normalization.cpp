@@ -3,7 +3,7 @@
 
 namespace kernels::normalization {
 
-const Kernels BINARY_KERNELS_SET{statistics, binarize, backward, activation_gradient,
+const Kernels BINARY_KERNELS_SET{statistics, binarize, backward, activation_totals,
                                  sum_gradient};
 
 }  // namespace kernels::normalization

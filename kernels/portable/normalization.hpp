@@ -89,104 +89,157 @@ void binarize(Panel panel, std::size_t begin, std::size_t end, Affine affine, st
   }
 }
 
-// The gradient of a, masked, to out; its sum and that of its product with x are added to totals.
+// What a group of columns has of its batch.
+struct Columns {
+  Floats scale, shift, mean, inverse;
+
+  Columns(Batch batch, std::size_t w)
+      : scale(read<Floats>(batch.affine.scale + w * kLanes)),
+        shift(read<Floats>(batch.affine.shift + w * kLanes)),
+        mean(read<Floats>(batch.mean + w * kLanes)),
+        inverse(read<Floats>(batch.inverse + w * kLanes)) {}
+
+  Floats normalized(Floats s) const { return (s - mean) * inverse; }
+};
+
+// The gradient of a panel's activations, of any type of number.
+template <typename G>
+struct Incoming {
+  const G* data;
+  const float* factor;
+  Floats limit;
+
+  Incoming(Gradient gradient, bool masked)
+      : data(static_cast<const G*>(gradient.data)),
+        factor(gradient.factor),
+        // Without the mask everything passes.
+        limit(all(masked ? 1.0F : __builtin_inff())) {}
+
+  // Of row b, at so many numbers from the first, where the sum is s.
+  Floats through_mask(std::size_t b, std::size_t at, Floats s, const Columns& columns) const {
+    Floats g = read_floats(data + at);
+    if (factor != nullptr) g *= all(factor[b]);
+    return where(absolute(s * columns.scale + columns.shift) <= limit, g, all(0.0F));
+  }
+};
+
+// The gradient of a, masked, to out, unless that is null; its sum and that of its product with x
+// are added to totals.
 template <typename T, typename G>
-void through_activation(const T* sums, const G* gradient, const float* factor, std::size_t rows,
-                        Batch batch, bool masked, float* out, double* totals) {
+void through_activation(const T* sums, Incoming<G> incoming, std::size_t rows, Batch batch,
+                        float* out, double* totals) {
+  // An addition waits for the one before it: two groups of columns keep the processor busy.
+  constexpr std::size_t kTogether = 2;
+  for (std::size_t begin = 0; begin < rows; begin += kBlock) {
+    const std::size_t end = rows - begin < kBlock ? rows : begin + kBlock;
+    for (std::size_t w = 0; w < kGroups; w += kTogether) {
+      const Columns columns[kTogether] = {{batch, w}, {batch, w + 1}};
+      Floats total[kTogether] = {}, product[kTogether] = {};
+      for (std::size_t b = begin; b < end; ++b) {
+        for (std::size_t i = 0; i < kTogether; ++i) {
+          const std::size_t at = b * kPanel + (w + i) * kLanes;
+          const Floats s = read_floats(sums + at);
+          const Floats g = incoming.through_mask(b, at, s, columns[i]);
+          total[i] += g;
+          product[i] += g * columns[i].normalized(s);
+          if (out != nullptr) store(out + at, g);
+        }
+      }
+      for (std::size_t i = 0; i < kTogether; ++i) {
+        double* of_gradient = totals + (w + i) * kLanes;
+        double* of_product = of_gradient + kPanel;
+        store(of_gradient, read<Doubles>(of_gradient) + to_double(total[i]));
+        store(of_product, read<Doubles>(of_product) + to_double(product[i]));
+      }
+    }
+  }
+}
+
+// What a column's gradients have in common, which normalization takes away.
+struct Means {
+  float gradient[kPanel], product[kPanel];
+
+  Means(const double* totals, std::size_t count) {
+    for (std::size_t i = 0; i < kPanel; ++i) {
+      gradient[i] = static_cast<float>(totals[i] / static_cast<double>(count));
+      product[i] = static_cast<float>(totals[kPanel + i] / static_cast<double>(count));
+    }
+  }
+};
+
+// The gradient of s, to out. `of_activation(b, at, s, columns)` is that of a, masked.
+template <typename T, typename F>
+void through_normalization(const T* sums, std::size_t rows, Batch batch, const Means& means,
+                           F of_activation, float* out) {
   for (std::size_t begin = 0; begin < rows; begin += kBlock) {
     const std::size_t end = rows - begin < kBlock ? rows : begin + kBlock;
     for (std::size_t w = 0; w < kGroups; ++w) {
-      const Floats scale = read<Floats>(batch.affine.scale + w * kLanes);
-      const Floats shift = read<Floats>(batch.affine.shift + w * kLanes);
-      const Floats mean = read<Floats>(batch.mean + w * kLanes);
-      const Floats inverse = read<Floats>(batch.inverse + w * kLanes);
-      // Without the mask everything passes.
-      const Floats limit = all(masked ? 1.0F : __builtin_inff());
-      Floats total = all(0.0F), product = all(0.0F);
+      const Columns columns(batch, w);
+      const Floats of_gradient = read<Floats>(means.gradient + w * kLanes);
+      const Floats of_product = read<Floats>(means.product + w * kLanes);
       for (std::size_t b = begin; b < end; ++b) {
         const std::size_t at = b * kPanel + w * kLanes;
         const Floats s = read_floats(sums + at);
-        Floats g = read_floats(gradient + at);
-        if (factor != nullptr) g *= all(factor[b]);
-        g = where(absolute(s * scale + shift) <= limit, g, all(0.0F));
-        total += g;
-        product += g * ((s - mean) * inverse);
-        store(out + at, g);
-      }
-      double* of_gradient = totals + w * kLanes;
-      double* of_product = of_gradient + kPanel;
-      store(of_gradient, read<Doubles>(of_gradient) + to_double(total));
-      store(of_product, read<Doubles>(of_product) + to_double(product));
-    }
-  }
-}
-
-template <typename T>
-void through_normalization(const T* sums, std::size_t rows, Batch batch, const double* totals,
-                           std::size_t count, float* out) {
-  float mean_gradient[kPanel], mean_product[kPanel];
-  for (std::size_t i = 0; i < kPanel; ++i) {
-    mean_gradient[i] = static_cast<float>(totals[i] / static_cast<double>(count));
-    mean_product[i] = static_cast<float>(totals[kPanel + i] / static_cast<double>(count));
-  }
-  for (std::size_t begin = 0; begin < rows; begin += kBlock) {
-    const std::size_t end = rows - begin < kBlock ? rows : begin + kBlock;
-    for (std::size_t w = 0; w < kGroups; ++w) {
-      const Floats scale = read<Floats>(batch.affine.scale + w * kLanes);
-      const Floats mean = read<Floats>(batch.mean + w * kLanes);
-      const Floats inverse = read<Floats>(batch.inverse + w * kLanes);
-      const Floats of_gradient = read<Floats>(mean_gradient + w * kLanes);
-      const Floats of_product = read<Floats>(mean_product + w * kLanes);
-      for (std::size_t b = begin; b < end; ++b) {
-        const std::size_t at = b * kPanel + w * kLanes;
-        const Floats x = (read_floats(sums + at) - mean) * inverse;
-        store(out + at, scale * (read<Floats>(out + at) - of_gradient - x * of_product));
+        const Floats g = of_activation(b, at, s, columns);
+        const Floats x = columns.normalized(s);
+        store(out + at, columns.scale * (g - of_gradient - x * of_product));
       }
     }
   }
 }
 
-template <typename T>
-void activation_gradient_of(const T* sums, std::size_t rows, Batch batch, Gradient gradient,
-                            bool masked, float* out, double* totals) {
-  if (gradient.type == Gradient::Type::narrow) {
-    through_activation(sums, static_cast<const std::int16_t*>(gradient.data), gradient.factor, rows,
-                       batch, masked, out, totals);
-  } else if (gradient.type == Gradient::Type::wide) {
-    through_activation(sums, static_cast<const std::int32_t*>(gradient.data), gradient.factor, rows,
-                       batch, masked, out, totals);
+// Call f with the sums as what they are.
+template <typename F>
+void with_sums(Panel panel, F f) {
+  if (panel.wide) {
+    f(static_cast<const std::int32_t*>(panel.sums));
   } else {
-    through_activation(sums, static_cast<const float*>(gradient.data), gradient.factor, rows, batch,
-                       masked, out, totals);
+    f(static_cast<const std::int16_t*>(panel.sums));
   }
 }
 
-void activation_gradient(Panel panel, Batch batch, Gradient gradient, bool masked, float* out,
-                         double* totals) {
-  if (panel.wide) {
-    activation_gradient_of(static_cast<const std::int32_t*>(panel.sums), panel.rows, batch,
-                           gradient, masked, out, totals);
-  } else {
-    activation_gradient_of(static_cast<const std::int16_t*>(panel.sums), panel.rows, batch,
-                           gradient, masked, out, totals);
-  }
+// Call f with the sums and the gradient as what they are.
+template <typename F>
+void with_both(Panel panel, Gradient gradient, bool masked, F f) {
+  with_sums(panel, [&](const auto* sums) {
+    if (gradient.type == Gradient::Type::narrow) {
+      f(sums, Incoming<std::int16_t>(gradient, masked));
+    } else if (gradient.type == Gradient::Type::wide) {
+      f(sums, Incoming<std::int32_t>(gradient, masked));
+    } else {
+      f(sums, Incoming<float>(gradient, masked));
+    }
+  });
 }
 
-void sum_gradient(Panel panel, Batch batch, const double* totals, std::size_t count, float* out) {
-  if (panel.wide) {
-    through_normalization(static_cast<const std::int32_t*>(panel.sums), panel.rows, batch, totals,
-                          count, out);
-  } else {
-    through_normalization(static_cast<const std::int16_t*>(panel.sums), panel.rows, batch, totals,
-                          count, out);
-  }
+void activation_totals(Panel panel, Batch batch, Gradient gradient, bool masked, double* totals) {
+  with_both(panel, gradient, masked, [&](const auto* sums, auto incoming) {
+    through_activation(sums, incoming, panel.rows, batch, nullptr, totals);
+  });
+}
+
+void sum_gradient(Panel panel, Batch batch, Gradient gradient, bool masked, const double* totals,
+                  std::size_t count, float* out) {
+  const Means means(totals, count);
+  with_both(panel, gradient, masked, [&](const auto* sums, auto incoming) {
+    const auto of_activation = [&](std::size_t b, std::size_t at, Floats s,
+                                   const Columns& columns) {
+      return incoming.through_mask(b, at, s, columns);
+    };
+    through_normalization(sums, panel.rows, batch, means, of_activation, out);
+  });
 }
 
 void backward(Panel panel, Batch batch, Gradient gradient, bool masked, float* out,
               float* gain_gradient, float* bias_gradient) {
   double totals[2 * kPanel] = {};
-  activation_gradient(panel, batch, gradient, masked, out, totals);
-  sum_gradient(panel, batch, totals, panel.rows, out);
+  with_both(panel, gradient, masked, [&](const auto* sums, auto incoming) {
+    through_activation(sums, incoming, panel.rows, batch, out, totals);
+    const auto of_activation = [&](std::size_t, std::size_t at, Floats, const Columns&) {
+      return read<Floats>(out + at);
+    };
+    through_normalization(sums, panel.rows, batch, Means(totals, panel.rows), of_activation, out);
+  });
   for (std::size_t i = 0; i < kPanel; ++i) {
     bias_gradient[i] = static_cast<float>(totals[i]);
     gain_gradient[i] = static_cast<float>(totals[kPanel + i]);

@@ -280,7 +280,7 @@ METADATA = '{"__metadata__":{'
         ("[3]", f"[{'9' * 5000}]", "its header is not plain JSON: Exceeds the limit"),
         ("[3]", f"[{2**30},{2**30}]", "overflow computing buffer size"),
         ("[3]", f"[0,{2**63 - 1}]", r"shape\.0: Input should be greater"),
-        ("[3]", "[1,1,3]", "shape: List should have at most 2"),
+        ("[3]", "[1,1,1,1,3]", "shape: List should have at most 4"),
         ("[3]", "[]", "invalid shape, data type, or offset for tensor"),
         ("[3]", "[3.0]", "shape.0: Input should be a valid integer"),
         ("[0,12]", "[-0,12]", "invalid JSON in header: invalid type: floating point"),

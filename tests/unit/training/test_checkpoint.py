@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def fetched(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     document = yaml.load(Path("params.yaml").read_text())
     document["train"]["threads"] = 1
     for name, (group, origin, changes) in VARIANTS.items():
-        method = {**document["methods"][group][origin], **changes}
+        method = {**deepcopy(document["methods"][group][origin]), **changes}
         document["methods"][group][name] = (
             with_optimizer(method, name) if name in OPTIMIZERS else method
         )
@@ -374,7 +375,7 @@ def test_no_damage_of_bytes_is_taken(
 
 def engine_and_checkpoint(method_name: str) -> tuple[Engine, Checkpoint]:
     params = load_params()
-    method, data = params.methods[method_name], dataset.load()
+    method, data = params.recipe("mlp-8-5", method_name), dataset.load()
     architecture = data.architecture(ARCHITECTURE)
     engine = create_engine(method, architecture, seed=SEED, threads=params.train.threads)
     threads = params.train.threads
