@@ -13,7 +13,11 @@ namespace kernels::pixels {
 
 // A pixel is at most 15 and an integer at most 127.
 inline constexpr int kMaxPixel = 15;
-inline constexpr std::size_t kMaxElements = ((std::size_t{1} << 31) - 1) / (kMaxPixel * 127);
+// How many products of pixels and integers of absolute value at most `max` an int32 holds.
+constexpr std::size_t max_elements(int max) {
+  return ((std::size_t{1} << 31) - 1) / static_cast<std::size_t>(kMaxPixel * max);
+}
+inline constexpr std::size_t kMaxElements = max_elements(127);
 
 // Whether sums of so many integers of absolute value at most `max` by pixels do.
 constexpr bool fits_int16(std::size_t elements, int max) {

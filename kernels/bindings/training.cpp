@@ -157,7 +157,8 @@ void build(BoundTrainer* self, const std::vector<nb::object>& learners,
   std::size_t pixels = layers.front().inputs;
   for (const auto& each : convolutions) {
     // Sums over all positions of a batch must fit 32 bits, and random numbers are counted in them.
-    max_batch = std::min(max_batch, kernels::pixels::kMaxElements / each.shape.in());
+    const std::size_t positions = kernels::pixels::max_elements(max);
+    max_batch = std::min(max_batch, positions / each.shape.in());
   }
   if (!convolutions.empty()) {
     pixels = convolutions.front().shape.in() * convolutions.front().shape.channels;
@@ -248,6 +249,7 @@ void bind_training(nb::module_& m) {
            "index: (batch) int64, those that make the batch; labels: (batch) uint8. step_size,\n"
            "correction: of Adam, as `adam` takes them; correction_before: as `rowprop` takes it.\n"
            "number: of the step, for its random numbers.")
+      .def_ro("max_batch", &BoundTrainer::max_batch, "The most images that a step takes.")
       .def("seconds", &seconds, "Return the seconds of every phase, in all steps so far.")
       .def("bytes", &bytes,
            "Return the bytes that a step holds by kind, beside the arrays of the caller's.");

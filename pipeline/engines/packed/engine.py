@@ -58,7 +58,7 @@ class PackedEngine:
             )
             for index, size in enumerate(sizes)
         ]
-        self._method, self._threads = method, threads
+        self._name, self._method, self._threads = architecture.name, method, threads
         self._rate, self._steps = Rate(), 0
         self._trainer = kernels.Trainer(
             [layer.weights.learner() for layer in self.layers],
@@ -88,6 +88,11 @@ class PackedEngine:
         progress: float,
     ) -> None:
         """Take one step: forward, backward, update, clip. See `Engine`."""
+        if len(index) > self._trainer.max_batch:
+            raise PipelineError(
+                f"a batch of {len(index)} images is too large for {self._name}: with gradient_bits "
+                f"{self._method.gradient_bits} its sums hold {self._trainer.max_batch} at most"
+            )
         self._predictor = None
         rate = self._rate
         rate.advance(learning_rate)

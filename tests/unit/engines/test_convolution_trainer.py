@@ -191,6 +191,18 @@ def test_exact_gradients_are_refused() -> None:
         Case("vgg-8", (5, 5), 4, bits=32).engine()
 
 
+def test_a_batch_whose_sums_would_not_fit_is_refused() -> None:
+    side = 300
+    engine = Case("vgg-8-m-f8", (side, side), 4, bits=8).engine()
+    most = (2**31 - 1) // (15 * 112) // side**2
+    message = f"a batch of {most + 1} images is too large for vgg-8-m-f8: .* hold {most} at most"
+    index = np.zeros(most + 1, np.int64)
+    with pytest.raises(PipelineError, match=message):
+        engine.train_batch(
+            np.zeros((1, side * side // 2), np.uint8), index, index.astype(np.uint8), 0.01, 0.0
+        )
+
+
 def test_what_is_restored_goes_on() -> None:
     case = Case("vgg-16-m-24-f9", (8, 8), 6, noise="activations")
     expected = reference_of(case.engine(), case.seed)
