@@ -141,6 +141,7 @@ def load_plan(params: Params) -> Plan:
 
 
 def _training(params: Params, variant: Variant, base: Method, where: str) -> Training:
+    base = base.model_copy(update={"convolutional": None})
     method = changed(base, variant.set, where)
     for key in variant.set:
         if getattr(method, key) == getattr(base, key):

@@ -68,7 +68,7 @@ class VariantCosts(Table):
 def provenance(training: Training, params: Params) -> dict[str, dict[str, Any]]:
     """Return `recipe`, `train` and `data` as the result of `training` has them."""
     return {
-        "recipe": training.method.model_dump(),
+        "recipe": training.method.model_dump(exclude={"convolutional"}),
         "train": params.train.model_dump(),
         "data": params.data.model_dump(exclude={"source"}),
     }
