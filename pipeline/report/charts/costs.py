@@ -155,7 +155,9 @@ def draw(tables: Tables) -> Figure:
     """Draw bars by network and method: a row of panels per batch size, then accuracy and size."""
     costs, accuracy, colours = tables["costs"], tables["accuracy"], tables.methods.colours
     batches = sorted(costs["batch_size"].unique())
-    figure = Figure(figsize=(15, 4.3 * (len(batches) + 1)))
+    # A name of an architecture has room below its bars.
+    width = max(15, 7 * costs["architecture"].nunique())
+    figure = Figure(figsize=(width, 4.3 * (len(batches) + 1)))
     grid = panels(figure, len(batches) + 1, len(COSTS))
     for batch, row in zip(batches, grid, strict=False):
         chosen = costs[costs["batch_size"] == batch]

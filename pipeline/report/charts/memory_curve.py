@@ -81,7 +81,7 @@ def draw(tables: Tables) -> Figure:
     architectures = in_order(curves["architecture"])
     batches = sorted(curves["batch_size"].unique())
     figure = Figure(figsize=(5.5 * len(architectures), 4.3 * len(batches)))
-    grid = panels(figure, len(batches), len(architectures), sharey=True)
+    grid = panels(figure, len(batches), len(architectures), sharey="row")
     for batch, row in zip(batches, grid, strict=True):
         for architecture, ax in zip(architectures, row, strict=True):
             chosen = curves[
@@ -96,7 +96,8 @@ def draw(tables: Tables) -> Figure:
             ax.set(title=f"{architecture}, batch {batch:,}", xlabel="time, s")
         row[0].set_ylabel("process memory, MiB")
     # Once all is drawn: setting one limit fixes the other where it then is.
-    grid[0][0].set_ylim(bottom=0)
+    for row in grid:
+        row[0].set_ylim(bottom=0)
     method_legend(figure, colours)
     return figure
 

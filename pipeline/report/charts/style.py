@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -101,7 +101,9 @@ def plain_logarithmic(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def panels(figure: Figure, rows: int, columns: int, *, sharey: bool = False) -> list[list[Axes]]:
+def panels(
+    figure: Figure, rows: int, columns: int, *, sharey: bool | Literal["row"] = False
+) -> list[list[Axes]]:
     """Return axes by row and column, also where there is only one of either."""
     grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
     return [list(row) for row in grid]

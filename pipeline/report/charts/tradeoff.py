@@ -80,7 +80,7 @@ def draw(tables: Tables) -> Figure:
     architectures = in_order(costs["architecture"])
     markers = marker_of(architectures)
     batches = sorted(costs["batch_size"].unique())
-    figure = Figure(figsize=(5.5 * len(batches), 9))
+    figure = Figure(figsize=(7 * len(batches), 9))
     grid = panels(figure, 2, len(batches), sharey=True)
     for row, column in zip(grid, SHOWN, strict=True):
         title, unit = COSTS[column]
