@@ -1,6 +1,6 @@
 """A training step of a convolutional network, byte for byte that of tests/reference.py."""
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,122 +9,51 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from pipeline.common.errors import PipelineError
 from pipeline.config.architecture import Architecture
-from pipeline.config.params import PackedMethod
-from pipeline.engines.engine import create_engine
 from pipeline.engines.packed.encoding import encode
 from pipeline.engines.packed.engine import PackedEngine
 from pipeline.engines.packed.model import PackedModel, load
 from pipeline.engines.packed.predictor import Predictor
-from tests.conftest import OPTIMIZERS, packed_methods, with_optimizer
-from tests.oracle import SETS
-from tests.prediction import expected_logits
-from tests.reference import Convolution, Reference, assert_same, reference_of
-
-METHODS = packed_methods()
-STEPS = 3
+from tests.oracle import SETS, from_panels
+from tests.prediction import expected_logits, signs
+from tests.reference import EPSILON, Convolution, assert_same, reference_of
+from tests.unit.engines.trainer_case import EVERY_NOISE, Case, check, train
 
 
-@dataclass(frozen=True)
-class Case:
-    """What is trained: see test_trainer.py."""
-
-    name: str
-    image_shape: tuple[int, ...]
-    batch: int
-    noise: str = "none"
-    optimizer: str = "rowprop16"
-    bits: int = 4
-    classes: int = 5
-    changes: dict[str, Any] = field(default_factory=dict)
-    seed: int = 1
-
-    @property
-    def method(self) -> PackedMethod:
-        of_noise = {"none": "deterministic", "activations": "stochastic", "both": "both_stochastic"}
-        recipe = with_optimizer(METHODS[of_noise[self.noise]].model_dump(), self.optimizer)
-        return PackedMethod.model_validate(recipe | {"gradient_bits": self.bits} | self.changes)
-
-    @property
-    def architecture(self) -> Architecture:
-        return Architecture.parse(self.name, self.image_shape, self.classes)
-
-    def engine(self, threads: int = 1) -> PackedEngine:
-        engine = create_engine(self.method, self.architecture, seed=self.seed, threads=threads)
-        assert isinstance(engine, PackedEngine)
-        return engine
-
-    def images(self) -> NDArray[np.uint8]:
-        """Return images, a few more than a batch, of which half the pixels are 0."""
-        generator = np.random.default_rng(self.seed)
-        pixels = int(np.prod(self.image_shape))
-        images = generator.integers(0, 256, (self.batch + 5, pixels), dtype=np.uint8)
-        images[generator.integers(0, 2, images.shape) == 0] = 0
-        return images
-
-
-def train(network: PackedEngine | Reference, case: Case, steps: int = STEPS) -> None:
-    images = encode(case.images(), 4)
-    generator = np.random.default_rng(case.seed)
-    labels = generator.integers(0, case.classes, len(images), dtype=np.uint8)
-    for step in range(steps):
-        index = generator.permutation(len(images))[: case.batch]
-        network.train_batch(images, index, labels[index], 0.02 / (step + 1), step / steps)
-
-
-def check(
-    case: Case, threads: tuple[int, ...] = (1, 3), sets: tuple[str, ...] = tuple(SETS)
-) -> dict[str, bool]:
-    """Compare with the reference; return which layers' weights have changed, by name."""
-    expected = reference_of(case.engine(), case.seed)
-    before = {name: array.copy() for name, array in expected.state.items()}
-    train(expected, case)
-    learnt = "m" if case.optimizer == "bop" else "latent"
-    names = [f"layers.{layer.index}.{learnt}" for layer in expected.layers]
-    for which in sets:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("BINARY_KERNELS", which)
-            for count in threads:
-                engine = case.engine(count)
-                train(engine, case)
-                assert_same(engine, expected)
-    return {name: not np.array_equal(expected.state[name], before[name]) for name in names}
+def convolutional(name: str, image_shape: tuple[int, ...], batch: int, **keywords: Any) -> Case:
+    """Return the case of a network of that name, with five classes."""
+    architecture = Architecture.parse(name, image_shape, classes=5)
+    return Case(architecture, batch, **{"optimizer": "rowprop16", **keywords})
 
 
 SHAPES = {
-    "one convolution": Case("vgg-32", (8, 8), 6),
-    "pooling": Case("vgg-32-m", (8, 8), 6),
-    "pooling an odd map, colours": Case("vgg-8-m-16-f12", (9, 7, 3), 7),
-    "stride 2, of pixels and of bits": Case("vgg-16s-40s-f20-f9", (11, 12, 2), 5),
-    "stride 2 and pooling": Case("vgg-24s-m-64s-m", (19, 21), 4),
-    "several panels": Case("vgg-40-72-m-64-m-f33", (12, 11), 9),
-    "more patches than are gathered at a time": Case("vgg-8-8-m", (17, 19), 3),
-    "one position": Case("vgg-16-m-32-f8", (2, 3), 12),
-    "a single row": Case("vgg-16-32", (1, 40), 8),
+    "one convolution": convolutional("vgg-32", (8, 8), 6),
+    "pooling": convolutional("vgg-32-m", (8, 8), 6),
+    "pooling an odd map, colours": convolutional("vgg-8-m-16-f12", (9, 7, 3), 7),
+    "stride 2, of pixels and of bits": convolutional("vgg-16s-40s-f20-f9", (11, 12, 2), 5),
+    "stride 2 and pooling": convolutional("vgg-24s-m-64s-m", (19, 21), 4),
+    "several panels": convolutional("vgg-40-72-m-64-m-f33", (12, 11), 9),
+    "more patches than are gathered at a time": convolutional("vgg-8-8-m", (17, 19), 3),
+    "one position": convolutional("vgg-16-m-32-f8", (2, 3), 12),
+    "a single row": convolutional("vgg-16-32", (1, 40), 8),
     # Nine times 600 gradients of 4 bits take 32 bits.
-    "wide gradients": Case("vgg-8-600", (3, 4), 3),
+    "wide gradients": convolutional("vgg-8-600", (3, 4), 3),
 }
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_kind_of_layer(shape: str) -> None:
     # Every layer learns, or there is nothing to compare.
-    assert all(check(SHAPES[shape]).values())
+    assert check(SHAPES[shape])
 
 
-NOISES = {name: ["none", "activations", "both"][: 2 if name == "bop" else 3] for name in OPTIMIZERS}
-
-
-@pytest.mark.parametrize(
-    ("optimizer", "noise"), [(name, noise) for name in NOISES for noise in NOISES[name]]
-)
+@pytest.mark.parametrize(("optimizer", "noise"), EVERY_NOISE)
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_every_recipe(optimizer: str, noise: str, bits: int) -> None:
-    case = Case("vgg-16-m-40-f33", (7, 6), 9, noise, optimizer, bits)
-    assert all(check(case, (2,), (SETS[-1],)).values())
+    keywords = {"optimizer": optimizer, "noise": noise, "bits": bits}
+    assert check(convolutional("vgg-16-m-40-f33", (7, 6), 9, **keywords), (2,), SETS[-1:])
 
 
 layers = st.builds(
@@ -158,19 +87,17 @@ def test_random_networks(
     threads: int,
     which: str,
 ) -> None:
-    case = Case(f"vgg-{name}{hidden}", (*side, channels), batch, noise, bits=bits)
+    keywords = {"noise": noise, "bits": bits}
     try:
-        architecture = case.architecture
+        case = convolutional(f"vgg-{name}{hidden}", (*side, channels), batch, **keywords)
     except PipelineError:
         # It pools these images away.
         return
-    # A batch's variance needs two rows.
-    assert batch * architecture.widths[0] > 1
     check(case, (threads,), (which,))
 
 
 def test_a_map_with_too_large_gradients_keeps_their_direction() -> None:
-    case = Case("vgg-16-24-m", (6, 6), 20)
+    case = convolutional("vgg-16-24-m", (6, 6), 20)
     engine = case.engine(2)
     engine.layers[-1].normalization.parameters[:, 0] *= 2e5
     engine.layers[1].normalization.parameters[:, 0] *= 20
@@ -188,12 +115,12 @@ def test_a_map_with_too_large_gradients_keeps_their_direction() -> None:
 def test_exact_gradients_are_refused() -> None:
     message = "vgg-8: convolutions train with gradients of 2, 4 or 8 bits, and gradient_bits is 32"
     with pytest.raises(PipelineError, match=message):
-        Case("vgg-8", (5, 5), 4, bits=32).engine()
+        convolutional("vgg-8", (5, 5), 4, bits=32).engine()
 
 
 def test_a_batch_whose_sums_would_not_fit_is_refused() -> None:
     side = 300
-    engine = Case("vgg-8-m-f8", (side, side), 4, bits=8).engine()
+    engine = convolutional("vgg-8-m-f8", (side, side), 4, bits=8).engine()
     most = (2**31 - 1) // (15 * 112) // side**2
     message = f"a batch of {most + 1} images is too large for vgg-8-m-f8: .* hold {most} at most"
     index = np.zeros(most + 1, np.int64)
@@ -204,8 +131,8 @@ def test_a_batch_whose_sums_would_not_fit_is_refused() -> None:
 
 
 def test_what_is_restored_goes_on() -> None:
-    case = Case("vgg-16-m-24-f9", (8, 8), 6, noise="activations")
-    expected = reference_of(case.engine(), case.seed)
+    case = convolutional("vgg-16-m-24-f9", (8, 8), 6, noise="activations")
+    expected = case.reference()
     train(expected, case)
     engine = case.engine()
     train(engine, case, steps=1)
@@ -233,7 +160,7 @@ def trained(case: Case, path: Path) -> tuple[PackedEngine, PackedModel]:
 @pytest.mark.parametrize("noise", ["none", "activations"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_model_predicts_as_numpy_does(shape: str, noise: str, tmp_path: Path) -> None:
-    case = Case(SHAPES[shape].name, SHAPES[shape].image_shape, SHAPES[shape].batch, noise)
+    case = replace(SHAPES[shape], noise=noise)
     engine, model = trained(case, tmp_path / "model.safetensors")
     images = np.random.default_rng(2).integers(0, 16, (70, model.pixels), dtype=np.uint8)
     expected = expected_logits(model, images)
@@ -248,22 +175,35 @@ def test_a_model_predicts_as_numpy_does(shape: str, noise: str, tmp_path: Path) 
 
 
 def test_images_as_they_are_go_through_the_curve(tmp_path: Path) -> None:
-    case = Case("vgg-16-m", (6, 6), 8, changes={"pixel_gamma": 1})
+    case = convolutional("vgg-16-m", (6, 6), 8, changes={"pixel_gamma": 1})
     _, model = trained(case, tmp_path / "model.safetensors")
-    images = case.images()
+    images, _ = case.data()
     logits = Predictor(model, 1).logits(images)
     np.testing.assert_array_equal(logits, expected_logits(model, (images >> 4).astype(np.uint8)))
 
 
-def test_the_largest_sum_and_the_threshold_change_places() -> None:
-    """Max-pooling after the comparison gives the bit of max-pooling before it."""
-    generator = np.random.default_rng(0)
-    sums = generator.integers(-20, 21, (1000, 4, 16))
-    scale, shift = generator.normal(size=16), generator.normal(size=16) * 10
-    before = scale * sums.max(axis=1) + shift >= 0
-    each = scale * sums + shift >= 0
-    after = np.where(scale < 0, each.all(axis=1), each.any(axis=1))
-    np.testing.assert_array_equal(before, after)
+def test_pooling_after_the_threshold_is_pooling_before_it(tmp_path: Path) -> None:
+    """As training pools: the largest sum first, then normalization, then its sign."""
+    case = convolutional("vgg-40-m", (7, 8, 2), 9)
+    engine, model = trained(case, tmp_path / "model.safetensors")
+    images = np.random.default_rng(2).integers(0, 16, (70, model.pixels), dtype=np.uint8)
+    layer, last = model.convolutions[0], model.last
+    weights = signs(layer.bits, 9 * 2)
+    normalization = engine.layers[0].normalization
+    gain, bias, mean, variance = np.concatenate(
+        [from_panels(pairs, 40) for pairs in (normalization.parameters, normalization.running)]
+    ).astype(np.float64)
+    # Where the gain is negative, the model has the weights negated.
+    weights[gain < 0] *= -1
+    maps = np.pad(images.reshape(-1, 7, 8, 2).astype(np.int64), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    patches = [maps[:, y : y + 7, x : x + 8] for y in range(3) for x in range(3)]
+    sums = np.concatenate(patches, -1) @ weights.T
+    largest = sums[:, :6].reshape(-1, 3, 2, 4, 2, 40).max(axis=(2, 4))
+    x = np.where(gain * (largest - mean) / np.sqrt(variance + EPSILON) + bias >= 0, 1, -1)
+    of_last = x.reshape(len(images), -1) @ signs(last.bits, 3 * 4 * 40).T
+    expected = of_last.astype(np.float32) * last.scale + last.shift
+    assert (gain < 0).sum() > 5
+    np.testing.assert_array_equal(expected_logits(model, images), expected)
 
 
 # ---- arguments -----------------------------------------------------------------------------
@@ -285,11 +225,11 @@ SHAPE = (4, 4, 8, 1, False)
 )
 def test_the_trainer_refuses_shapes(shape: tuple[Any, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        trainer(Case("vgg-8-f8", (4, 4, 8), 4).engine(), [shape])
+        trainer(convolutional("vgg-8-f8", (4, 4, 8), 4).engine(), [shape])
 
 
 def test_the_trainer_refuses_layers_that_do_not_fit() -> None:
-    engine = Case("vgg-8-8-f8", (4, 4, 8), 4).engine()
+    engine = convolutional("vgg-8-8-f8", (4, 4, 8), 4).engine()
     with pytest.raises(ValueError, match="a convolution's map must be that of the one before"):
         trainer(engine, [SHAPE, (3, 4, 8, 1, False)])
     with pytest.raises(ValueError, match="a layer's columns must be the rows of the layer before"):
