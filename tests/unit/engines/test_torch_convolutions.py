@@ -15,46 +15,22 @@ from pipeline.engines.engine import create_engine
 from pipeline.engines.packed.encoding import encode
 from pipeline.engines.torch.engine import TorchEngine
 from pipeline.engines.torch.network import BinaryConv2d, BinaryLayer
-from tests.conftest import CLASSES, SIDE, make_images, packed_methods
+from tests.conftest import CLASSES, SIDE, packed_methods
 from tests.oracle import from_panels
 from tests.reference import Convolution, reference_of
-from tests.unit.engines.test_torch_engine import METHODS
-
-LABELS = (np.arange(24) % CLASSES).astype(np.uint8)
-IMAGES = make_images(LABELS, 3).reshape(len(LABELS), SIDE * SIDE)
-INDEX = np.arange(len(LABELS))
-
-every_method = pytest.mark.parametrize("name", METHODS)
+from tests.unit.engines.test_torch_engine import (
+    IMAGES,
+    INDEX,
+    LABELS,
+    METHODS,
+    every_method,
+    train,
+)
+from tests.unit.engines.test_torch_engine import create as of_method
 
 
 def create(name: str, architecture: str = "vgg-8-m-16s-f12", seed: int = 1) -> TorchEngine:
-    parsed = Architecture.parse(architecture, (SIDE, SIDE), CLASSES)
-    engine = create_engine(METHODS[name], parsed, seed=seed, threads=1)
-    assert isinstance(engine, TorchEngine)
-    return engine
-
-
-def train(engine: TorchEngine, steps: int) -> None:
-    for step in range(steps):
-        engine.train_batch(IMAGES, INDEX, LABELS, 0.01, step / steps)
-
-
-@every_method
-def test_a_network_overfits_a_handful_of_images(name: str) -> None:
-    engine = create(name, "vgg-16-m-f16")
-    train(engine, 150)
-    assert (engine.logits(IMAGES).argmax(axis=1) == LABELS).all()
-
-
-@every_method
-def test_the_same_seed_gives_the_same_file(name: str, tmp_path: Path) -> None:
-    for path, seed in (("first", 1), ("again", 1), ("other", 2)):
-        engine = create(name, seed=seed)
-        train(engine, 5)
-        engine.save(tmp_path / path)
-    first, again, other = ((tmp_path / n).read_bytes() for n in ("first", "again", "other"))
-    assert first == again
-    assert first != other
+    return of_method(name, seed, Architecture.parse(architecture, (SIDE, SIDE), CLASSES))
 
 
 @every_method
