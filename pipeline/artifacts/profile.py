@@ -14,14 +14,16 @@ from pipeline.config.params import Params
 from pipeline.config.paths import PROFILES
 
 
-class _Configuration(Table):
+class Configuration(Table):
+    """What is measured: columns that every table begins with."""
+
     architecture: str
     batch_size: int
     threads: int
     method: str
 
 
-class Measurements(_Configuration):
+class Measurements(Configuration):
     """A row per process that was timed; process memory is that process's peak."""
 
     round: int
@@ -29,7 +31,7 @@ class Measurements(_Configuration):
     process_memory_mib: float = pa.Field(gt=0)
 
 
-class Phases(_Configuration):
+class Phases(Configuration):
     """Seconds per epoch by phase, a row per phase and process that was timed."""
 
     round: int
@@ -37,21 +39,21 @@ class Phases(_Configuration):
     seconds: float
 
 
-class TrainingMemory(_Configuration):
+class TrainingMemory(Configuration):
     """A row per process whose allocations were counted."""
 
     round: int
     training_memory_mib: float = pa.Field(gt=0)
 
 
-class MemoryBreakdown(_Configuration):
+class MemoryBreakdown(Configuration):
     """Bytes by kind, a row per kind; the same in every process."""
 
     kind: str
     bytes: int = pa.Field(ge=0)
 
 
-class MemoryCurve(_Configuration):
+class MemoryCurve(Configuration):
     """Resident memory over time; 0 is just before the network is built."""
 
     seconds: float
@@ -59,7 +61,7 @@ class MemoryCurve(_Configuration):
 
 
 # The files of a place, by name. Only the architectures have a memory curve.
-SCHEMAS: dict[str, type[_Configuration]] = {
+SCHEMAS: dict[str, type[Configuration]] = {
     "measurements": Measurements,
     "phases": Phases,
     "training_memory": TrainingMemory,

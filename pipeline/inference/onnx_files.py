@@ -50,7 +50,6 @@ def write_float32(network: FloatNetwork, path: Path) -> None:
     graph = _Graph()
     for convolution in network.convolutions:
         _add_convolution(graph, convolution)
-        graph.add("Relu")
     if network.convolutions:
         graph.add("Flatten")
     for number, layer in enumerate(network.linear):
@@ -77,10 +76,15 @@ def write_float32(network: FloatNetwork, path: Path) -> None:
 def _add_convolution(graph: _Graph, layer: Conv) -> None:
     stride = [layer.stride] * 2
     graph.add("Conv", layer.weight, layer.bias, pads=[1, 1, 1, 1], strides=stride)
+    # ReLU may come first where no number changes its sign in between. ONNX Runtime then computes it
+    # with the convolution, for which it has a fast form in int8.
+    if layer.sign is None:
+        graph.add("Relu")
     if layer.pool:
         graph.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
     if layer.sign is not None:
         graph.add("Mul", layer.sign.reshape(1, -1, 1, 1))
+        graph.add("Relu")
 
 
 def write_int8(network: FloatNetwork, float32: Path, path: Path) -> None:

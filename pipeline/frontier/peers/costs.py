@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.artifacts.environment import write_environment
+from pipeline.artifacts.profile import Measurements
 from pipeline.artifacts.tables import write_table
 from pipeline.common.atomic import atomic_directory
 from pipeline.common.console import echo, progress
@@ -27,7 +28,6 @@ from pipeline.frontier.peers.process import (
 from pipeline.frontier.peers.results import (
     COSTS,
     LARQ,
-    Measurements,
     TrainingMemory,
     Versions,
 )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandera.pandas as pa
 
+from pipeline.artifacts.profile import Configuration
 from pipeline.artifacts.tables import Table
 
 RESULTS = Path("frontier/results")
@@ -43,22 +44,7 @@ class Accuracies(_Trained):
     test_accuracy: float = pa.Field(ge=0, le=100)
 
 
-class _Configuration(Table):
-    architecture: str
-    batch_size: int
-    threads: int
-    method: str
-
-
-class Measurements(_Configuration):
-    """A row per process that was timed; process memory is that process's peak."""
-
-    round: int
-    epoch_seconds: float = pa.Field(gt=0)
-    process_memory_mib: float = pa.Field(gt=0)
-
-
-class TrainingMemory(_Configuration):
+class TrainingMemory(Configuration):
     """A row per configuration whose allocations were counted."""
 
     training_memory_mib: float = pa.Field(gt=0)
@@ -73,7 +59,7 @@ class Versions(Table):
     tf_keras: str
 
 
-class Peers(_Configuration):
+class Peers(Configuration):
     """A row per configuration and number of epochs; costs are medians over rounds.
 
     Ratios are to Larq, paired within rounds, with 95 % intervals. Of the forms of Larq the fastest

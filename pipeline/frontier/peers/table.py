@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.artifacts.environment import read_environment
+from pipeline.artifacts.profile import Measurements
 from pipeline.artifacts.tables import Table, read_table, to_csv
 from pipeline.common.atomic import write_text
 from pipeline.common.console import echo
@@ -22,7 +23,6 @@ from pipeline.frontier.peers.results import (
     LARQ,
     TABLE,
     Accuracies,
-    Measurements,
     Peers,
     TrainingMemory,
     Versions,

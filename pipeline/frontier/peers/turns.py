@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Generic, Protocol, Self, TypeVar
 
 from pipeline.config.params import DataParams
 from pipeline.data.dataset import check_split
@@ -42,15 +42,38 @@ class Participant(Protocol):
         """
 
 
-class OurMethod:
-    """A method of params.yaml, as a participant and a context."""
+_Process = TypeVar("_Process", FreshProcess, PeerProcess)
 
-    def __init__(self, what: str, case: Case, data: DataParams) -> None:
-        self._process = FreshProcess(what, _train_in_turns, case, data)
+
+class _Training(Generic[_Process]):
+    """A participant that is a context, as its process is."""
+
+    def __init__(self, process: _Process) -> None:
+        """Take a process that says when it is ready."""
+        self._process: _Process = process
 
     def wait_until_ready(self) -> None:
         """See `Participant`."""
         self._process.receive()
+
+    def __enter__(self) -> Self:
+        self._process.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.__exit__(kind, error, trace)
+
+
+class OurMethod(_Training[FreshProcess]):
+    """A method of params.yaml."""
+
+    def __init__(self, what: str, case: Case, data: DataParams) -> None:
+        super().__init__(FreshProcess(what, _train_in_turns, case, data))
 
     def turn(self, seconds: float) -> Turn:
         """See `Participant`."""
@@ -58,47 +81,15 @@ class OurMethod:
         turn: Turn = self._process.receive()
         return turn
 
-    def __enter__(self) -> Self:
-        self._process.__enter__()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.__exit__(kind, error, trace)
-
-
-class Peer:
-    """The worker of another environment, as a participant and a context."""
-
-    def __init__(self, process: PeerProcess) -> None:
-        """Take a process whose request is to time turns."""
-        self._process = process
-
-    def wait_until_ready(self) -> None:
-        """See `Participant`."""
-        self._process.receive()
+class Peer(_Training[PeerProcess]):
+    """The worker of another environment, whose request is to time turns."""
 
     def turn(self, seconds: float) -> Turn:
         """See `Participant`."""
         self._process.send({"seconds": seconds})
         answer = self._process.receive()
         return Turn(float(answer["epoch_seconds"]), int(answer["process_memory"]))
-
-    def __enter__(self) -> Self:
-        self._process.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.__exit__(kind, error, trace)
 
 
 def take_turns(

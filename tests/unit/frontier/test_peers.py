@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.artifacts.profile import Measurements
 from pipeline.artifacts.tables import to_csv
 from pipeline.common.errors import PipelineError
 from pipeline.config.params import Params, load_params
@@ -23,7 +24,7 @@ from pipeline.frontier.peers.accuracy import best_trial, measure_accuracy
 from pipeline.frontier.peers.costs import measure_costs
 from pipeline.frontier.peers.plan import PLAN_FILE, Recipe, load_plan
 from pipeline.frontier.peers.process import PYTHON, WORKER, PeerProcess, Request, with_rate
-from pipeline.frontier.peers.results import ACCURACY, LARQ, Accuracies, Measurements, Peers, Trials
+from pipeline.frontier.peers.results import ACCURACY, LARQ, Accuracies, Peers, Trials
 from pipeline.frontier.peers.turns import OurMethod, Participant, Peer, Turn, take_turns
 from pipeline.profiling.sampling import TURNS, Case
 from tests.conftest import ROOT
