@@ -91,8 +91,10 @@ MORE_HARMLESS = {
         for name in ("optimizers", "techniques")
     },
     **{f"frontier-{name}": [ARTIFACTS] for name in ("trials", "costs", "points", "records")},
+    # The grid plans the profile. The peers' tables begin with the profile's columns.
     "peers-accuracy": [
-        *(ARTIFACTS, "pipeline/config/recipes.py", "pipeline/frontier/peers/results.py"),
+        *(ARTIFACTS, "pipeline/config/grid.py", "pipeline/config/recipes.py"),
+        "pipeline/frontier/peers/results.py",
     ],
     "peers-costs": [ARTIFACTS, "pipeline/frontier/peers/results.py"],
 }
